@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#   make               build/anond, build/anonctl
+#   make demo          a three-hop circuit on this machine, shown to a person
+#   make check         everything CI runs
+#   make install       DESTDIR= PREFIX=/usr/local
+#   make soak          the long scenarios
+#   make fuzz          SECONDS_EACH=60, one after the other
+#   make vectors       FILE=noise-vectors.json
+#   make format clean
+PREFIX ?= /usr/local
+DESTDIR ?=
+B := build
+LAYERS := lib model crypto wire directory path circuit plan kernel ike
+PKGS := libnl-3.0 libnl-route-3.0 libmnl libnftnl libnftables libsodium jansson libconfuse libcap
+
+CC := gcc
+CSTD := -std=gnu11 -D_GNU_SOURCE -Iuserspace
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
+	-Wvla -Wformat=2 -Wundef -Werror=implicit-function-declaration
+HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+OPT := -O2 -g
+LIBS = $(shell pkg-config --libs $(PKGS)) -lev
+PKGC = $(shell pkg-config --cflags $(PKGS))
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+src = $(sort $(wildcard $(addprefix userspace/,$(addsuffix /*.c,$(1)))))
+LIB_SRC := $(call src,$(LAYERS))
+TEST_SRC := $(sort $(wildcard userspace/tests/test_*.c))
+FUZZ_SRC := $(sort $(wildcard userspace/fuzz/fuzz_*.c))
+obj = $(patsubst userspace/%.c,$(B)/$(1)/%.o,$(2))
+
+PROGRAMS := $(B)/anond $(B)/anonctl
+TOOLS := $(patsubst testbed/tools/%.c,$(B)/tools/%,$(sort $(wildcard testbed/tools/*.c)))
+TESTS := $(patsubst userspace/tests/%.c,$(B)/tests/%,$(TEST_SRC))
+FUZZERS := $(patsubst userspace/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
+
+
+.PHONY: all demo check unit fuzz fuzz-build fuzz-brief vectors soak install format clean tests
+.DELETE_ON_ERROR:
+.SECONDARY:
+all: $(PROGRAMS) $(TOOLS)
+
+$(B)/opt/%.o: userspace/%.c
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(CC) $(CSTD) $(OPT) $(WARN) $(HARDEN) $(PKGC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/san/%.o: userspace/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) -O1 -g $(WARN) -Werror $(PKGC) $(SAN) -MMD -MP -c -o $@ $<
+
+$(B)/fuzzobj/%.o: userspace/%.c
+	@mkdir -p $(@D)
+	clang $(CSTD) -O1 -g $(PKGC) -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined \
+		-MMD -MP -c -o $@ $<
+
+$(B)/libanon.a: $(call obj,opt,$(LIB_SRC))
+$(B)/libanon-san.a: $(call obj,san,$(LIB_SRC) $(filter-out %/main.c,$(call src,anond anonctl)))
+$(B)/libanon-fuzz.a: $(call obj,fuzzobj,$(LIB_SRC) $(filter-out %/main.c,$(call src,anond anonctl)))
+$(B)/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/anond: $(call obj,opt,$(call src,anond)) $(B)/libanon.a
+$(B)/anonctl: $(call obj,opt,$(call src,anonctl)) $(B)/libanon.a
+$(PROGRAMS):
+	$(CC) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libanon.a $(LIBS)
+
+# What scenarios attack with; never installed.
+$(B)/tools/%: testbed/tools/%.c $(B)/libanon.a
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(OPT) $(WARN) $(PKGC) -o $@ $< $(B)/libanon.a $(LIBS)
+
+$(B)/tests/%: $(B)/san/tests/%.o $(B)/libanon-san.a
+	@mkdir -p $(@D)
+	$(CC) $(SAN) -o $@ $< $(B)/libanon-san.a $(LIBS) -lcmocka
+
+$(B)/fuzz/%: $(B)/fuzzobj/fuzz/%.o $(B)/libanon-fuzz.a
+	@mkdir -p $(@D)
+	clang -fsanitize=address,undefined,fuzzer -o $@ $< $(B)/libanon-fuzz.a $(LIBS)
+
+tests: $(TESTS)
+unit: $(TESTS)
+	scripts/unit $(TESTS)
+
+fuzz: SECONDS_EACH ?= 60
+fuzz: $(FUZZERS)
+	scripts/fuzz $(SECONDS_EACH) $(FUZZERS)
+fuzz-build: $(FUZZERS)
+fuzz-brief: $(FUZZERS)
+	scripts/fuzz 5 $(FUZZERS)
+
+vectors: $(B)/tests/test_noise
+	$(B)/tests/test_noise $(FILE)
+
+demo:
+	@scripts/deps
+	@$(MAKE) --no-print-directory -s all
+	@testbed/demo
+
+check:
+	@scripts/check
+
+soak: all
+	testbed/run --soak
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/anond \
+		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/sysctl.d \
+		$(DESTDIR)$(PREFIX)/share/doc/anond
+	install -m 755 $(B)/anond $(DESTDIR)$(PREFIX)/sbin/anond
+	install -m 755 $(B)/anonctl $(DESTDIR)$(PREFIX)/bin/anonctl
+	install -m 755 scripts/anon-charon $(DESTDIR)$(PREFIX)/lib/anond/anon-charon
+	install -m 644 userspace/man/anonctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 userspace/man/anond.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 userspace/man/anond.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	for u in scripts/systemd/*.service; do sed 's|@PREFIX@|$(PREFIX)|g' $$u \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}; done
+	install -m 644 scripts/systemd/anond.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/anond.conf
+	install -m 644 scripts/systemd/anond-relay.sysctl $(DESTDIR)$(PREFIX)/share/doc/anond/99-anond-relay.conf
+	install -m 644 README.md THREAT-MODEL.md $(DESTDIR)$(PREFIX)/share/doc/anond/
+
+format:
+	clang-format -i $(wildcard userspace/*/*.[ch])
+
+clean:
+	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,122 @@
+# shellcheck shell=bash
+# Guest side: bring the anond network of a topology up and down: keys, descriptors, the signed
+# network file, one charon and one anond on each host that has a role.
+
+anon_built() { [ -x "$TREE/build/anond" ] && [ -x "$TREE/build/anonctl" ] && [ -x "$TREE/scripts/anon-charon" ]; }
+
+anon_user() {
+	getent passwd anond >/dev/null ||
+		useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin anond
+}
+
+# Make a relay's keys and its descriptor, the latter at $NET/HOST.json.
+anon_relay() { # HOST
+	local args=()
+	[ -z "${ADDR4[$1]:-}" ] || args+=(--address "${ADDR4[$1]}")
+	[ -z "${ADDR6[$1]:-}" ] || args+=(--address "${ADDR6[$1]}")
+	! has_role "$1" guard || args+=(--guard)
+	! has_role "$1" exit || args+=(--exit)
+	on "$1" anonctl key relay /var/lib/anond/keys &&
+		on "$1" anonctl relay descriptor --keys /var/lib/anond/keys --name "$1" "${args[@]}" >"$NET/$1.json"
+}
+
+anon_conf() { # HOST
+	local role=() resolver
+	has_role "$1" client && role+=('"client"')
+	has_role "$1" gateway && role+=('"gateway"')
+	has_role "$1" relay && role+=('"relay"')
+	has_role "$1" exit && role+=('"exit"')
+	local IFS=,
+	cat <<C
+role = {${role[*]}}
+network = "/etc/anond/network.json"
+network-key = "$(cat "$NET/network.key.pub")"
+user = "anond"
+group = "anond"
+vici = "/run/charon.anond.vici"
+C
+	! has_role "$1" relay || echo 'keys = "/var/lib/anond/keys"'
+	resolver=$(web_host)
+	! has_role "$1" exit || printf 'exit {\n\tinner4 = "100.96.0.0/16"\n\tresolver = "%s"\n}\n' "${ADDR4[$resolver]}"
+}
+
+# A new network each time: nothing of an earlier one stays in the host's files.
+anon_forget() { # HOST
+	local root
+	root=/proc/$(cat "$BED/pid/$1")/root
+	rm -rf "$root"/etc/anond/* "$root"/var/lib/anond/* "$root"/var/log/anond.log "$root"/var/log/charon.log
+}
+
+# Keys, descriptors and the network file; then each host's /etc/anond.
+anon_configure() {
+	local h jobs=() relays=() etc
+	NET=$BED/network
+	rm -rf "$NET"
+	mkdir -m 700 "$NET"
+	for h in $(anon_hosts); do anon_forget "$h"; done
+	anonctl key network "$NET/network.key" || return 1
+	for h in $(anon_hosts); do
+		has_role "$h" relay || continue
+		relays+=("$NET/$h.json")
+		anon_relay "$h" & jobs+=($!)
+	done
+	for h in "${jobs[@]}"; do wait "$h" || return 1; done
+	anonctl network make --key "$NET/network.key" --days 30 --out "$NET/network.json" "${relays[@]}" || return 1
+	for h in $(anon_hosts); do
+		etc=/proc/$(cat "$BED/pid/$h")/root/etc/anond
+		cp "$NET/network.json" "$NET/network.json.sig" "$etc/" && anon_conf "$h" >"$etc/anond.conf" || return 1
+	done
+}
+
+# Start charon and anond on one host; each may also be used alone by a scenario.
+charon_start() { # HOST
+	# shellcheck disable=SC2016
+	on "$1" sh -c 'exec "$0" >>/var/log/charon.log 2>&1' "$TREE/scripts/anon-charon" &
+	echo $! >"$BED/charon.$1"
+	wait_for 20 test -S "/proc/$(cat "$BED/pid/$1")/root/run/charon.anond.vici"
+}
+
+anond_start() { # HOST
+	on "$1" sh -c 'exec anond --config /etc/anond/anond.conf >>/var/log/anond.log 2>&1' &
+	echo $! >"$BED/anond.$1"
+}
+
+anon_start() { charon_start "$1" && anond_start "$1" && wait_for 60 on "$1" anonctl status; }
+
+# Stop what runs under $BED/$2.$1 by SIGTERM; one that must be killed is a failure.
+# The process may be another shell's child, so watch it in /proc.
+daemon_stop() { # HOST anond|charon
+	local pid
+	pid=$(cat "$BED/$2.$1" 2>/dev/null) || return 0
+	rm -f "$BED/$2.$1"
+	kill -TERM "$pid" 2>/dev/null || { echo "$1: $2 was not running any more"; return 1; }
+	wait_for 15 process_gone "$pid" && return
+	echo "$1: $2 did not stop on SIGTERM"
+	kill -KILL "$pid"
+	return 1
+}
+
+process_gone() { ! [ -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
+
+anon_stop() {
+	local bad=0
+	daemon_stop "$1" anond || bad=1
+	daemon_stop "$1" charon || bad=1
+	return $bad
+}
+
+each_anon_host() { # FUNCTION
+	local h jobs=() bad=0
+	for h in $(anon_hosts); do "$1" "$h" & jobs+=("$h:$!"); done
+	for h in "${jobs[@]}"; do
+		wait "${h#*:}" || { echo "$1 failed on ${h%:*}"; bad=1; }
+	done
+	return $bad
+}
+
+anon_up() {
+	anon_built || { echo "build/anond, build/anonctl or scripts/anon-charon is missing: run make"; return 1; }
+	anon_user && anon_configure && each_anon_host anon_start
+}
+
+anon_down() { each_anon_host anon_stop; }

@@ -1,0 +1,78 @@
+# shellcheck shell=bash
+# What a scenario's `run` may use, besides `on` and the functions of the other files here.
+# Everything it does goes to its log; only these write TAP.
+
+# Poll a condition; the only way to wait. Its output is shown once, when it never came true.
+# On the instruction clock an idle guest's time leaps while it waits for a file: ten times.
+wait_for() { # SECONDS CMD...
+	local end=$((SECONDS + $1${ICOUNT:+0})) out
+	shift
+	until out=$("$@" 2>&1); do
+		[ $SECONDS -lt "$end" ] || { printf '%s\n' "$out" "waited in vain for: $*"; return 1; }
+		sleep 0.05
+	done
+}
+
+tap() { echo "$*" >>"$BED_TAP"; }
+
+# Show the end of what the log says since line $1.
+tap_log_tail() { sed -n "$(($1 + 1)),\$p" "$BED_LOG" | tail -n 20 | sed 's/^/#   /' >>"$BED_TAP"; }
+
+verify() { # WANTED(0|1) DESCRIPTION CMD...
+	local want=$1 what=$2 from got=0
+	shift 2
+	from=$(wc -l <"$BED_LOG")
+	echo "+ $*"
+	"$@" || got=1
+	if [ "$got" = "$want" ]; then
+		tap "ok - $BED_SCENARIO: $what"
+	else
+		tap "not ok - $BED_SCENARIO: $what"
+		tap_log_tail "$from"
+		return 1
+	fi
+}
+
+check() { verify 0 "$@"; }  # the command must succeed
+refute() { verify 1 "$@"; } # the command must fail
+
+# The whole output of a command equals a string.
+gives() { # STRING CMD...
+	local want=$1 got
+	shift
+	got=$("$@" 2>&1)
+	[ "$got" = "$want" ] || { printf 'wanted: %s\ngot:    %s\n' "$want" "$got"; return 1; }
+}
+
+# The output of a command is a number within a limit.
+at_least() { number -ge "$@"; } # NUMBER CMD...
+at_most() { number -le "$@"; }
+number() { # OPERATOR NUMBER CMD...
+	local op=$1 limit=$2 got
+	shift 2
+	got=$("$@" 2>&1)
+	test "$got" "$op" "$limit" || { echo "wanted: $op $limit, got: $got"; return 1; }
+}
+
+capture() { # HOST IFACE FILTER FILE
+	on "$1" tcpdump -i "$2" -n -U -Z root --immediate-mode -w "$4" "$3" 2>"$4.err" &
+	echo "$!" >"$4.pid"
+	wait_for 10 grep -q 'listening on' "$4.err"
+}
+
+# Packets reach the file a moment after they passed: stop when it has been still for a while.
+capture_stop() { # FILE
+	local pid size=-1 now
+	pid=$(cat "$1.pid")
+	while now=$(stat -c %s "$1") && [ "$now" != "$size" ]; do size=$now; sleep 0.2; done
+	kill -INT "$pid" 2>/dev/null
+	wait_for 10 process_gone "$pid"
+	rm -f "$1.pid"
+}
+
+# Number of packets in a capture that match a filter.
+captured() { tcpdump -n -r "$1" "${2:-}" 2>/dev/null | wc -l; } # FILE [FILTER]
+
+ping4() { on "$1" ping -4 -n -q -c "${3:-1}" -i 0.2 -W 2 "$2"; } # HOST ADDRESS [COUNT]
+ping6() { on "$1" ping -6 -n -q -c "${3:-1}" -i 0.2 -W 2 "$2"; }
+fetch() { on "$1" curl -sS --max-time "${3:-30}" "$2"; } # HOST URL [SECONDS]

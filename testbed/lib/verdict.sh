@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# Host side: follow the TAP that the guest writes, number it, and judge it. The verdict needs
+# the guest's own plan, its last line, and as many points as planned; how QEMU ended says
+# nothing (after a panic it exits with 0).
+
+passed=0 failed=0 planned="" finished="" partial=""
+
+point() { # ok|not ok, description
+	if [ "$1" = ok ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+	echo "$1 $((passed + failed)) - $2"
+}
+
+verdict_line() {
+	case $1 in
+	"ok - "*) point ok "${1#ok - }" ;;
+	"not ok - "*) point "not ok" "${1#not ok - }" ;;
+	"1.."*) planned=${1#1..} ;;
+	"# bed: end") finished=1 ;;
+	"") ;;
+	*) echo "$1" ;;
+	esac
+}
+
+# Take over what is new in the file open as descriptor 7. A line may arrive in pieces.
+verdict_drain() {
+	local line got=1
+	while IFS= read -r -u 7 line; do
+		verdict_line "$partial$line"
+		partial="" got=0
+	done
+	partial+=$line
+	return $got
+}
+
+# Follow $1/tap while process $2 lives; end it after $3 seconds of silence.
+verdict_follow() {
+	local last=$SECONDS gone=""
+	exec 7<"$1/tap"
+	while :; do
+		kill -0 "$2" 2>/dev/null || gone=1
+		if verdict_drain; then last=$SECONDS; fi
+		[ -z "$gone" ] || break
+		if [ -n "$finished" ] && [ $((SECONDS - last)) -ge 10 ]; then kill "$2"; fi
+		if [ $((SECONDS - last)) -ge "$3" ]; then
+			echo "# nothing heard from the guest for $3 seconds"
+			kill "$2" 2>/dev/null
+			last=$SECONDS
+		fi
+		sleep 0.1
+	done
+	exec 7<&-
+}
+
+# Close the account: the plan, the summary; status 0 only if everything was said and good.
+verdict_close() {
+	local total=$((passed + failed))
+	if [ -z "$finished" ] || [ "$planned" != "$total" ]; then
+		point "not ok" "the guest's report is complete (planned ${planned:-nothing}, heard $total)"
+		tail -n 15 "$1/console.log" 2>/dev/null | tr -d '\r' | sed 's/^/# console: /'
+		tail -n 10 "$1/guest.log" 2>/dev/null | sed 's/^/# guest: /'
+	elif [ "$total" = 0 ]; then
+		point "not ok" "at least one check ran"
+	fi
+	echo "1..$((passed + failed))"
+	echo "$passed passed, $failed failed"
+	[ "$failed" = 0 ]
+}

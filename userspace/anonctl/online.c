@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "anonctl/ask.h"
+#include "anonctl/client.h"
+#include "anonctl/table.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/reply.h"
+#include "model/ids.h"
+#include "model/prefix.h"
+
+#define ANSWER_MARGIN 10u /* seconds on top of --wait */
+
+void put_json(const json_t *value, FILE *out)
+{
+	json_dumpf(value, out, JSON_INDENT(2));
+	fputc('\n', out);
+}
+
+int ask_status(int error)
+{
+	switch (error) {
+	case -ECONNREFUSED:
+	case -ECONNRESET:
+	case -ETIMEDOUT:
+		return STATUS_UNREACHABLE;
+	case -EACCES:
+		return STATUS_REFUSED;
+	default:
+		return STATUS_FAILED;
+	}
+}
+
+static void report(const struct call *call, const struct answer *a)
+{
+	_cleanup_json_ json_t *j = json_pack("{s:i, s:s}", "code", a->code, "error", answer_error(a));
+
+	if (arguments_has(call->args, OPT_JSON) && j)
+		put_json(j, call->out);
+	fputs("anonctl: ", call->err);
+	text_put(call->err, answer_error(a));
+	fputc('\n', call->err);
+}
+
+int ask(const struct call *call, json_t *args, unsigned int timeout_s, show_fn *show)
+{
+	_cleanup_json_ json_t *request = args, *body = NULL;
+	struct show_time now;
+	struct answer a;
+	struct error err;
+	int r;
+
+	if (!request)
+		return call_fail(call, STATUS_FAILED, "out of memory");
+	r = client_request(call->socket, call->command->name, request, timeout_s, &a, &err);
+	if (r < 0)
+		return call_fail(call, ask_status(r), "%s", err.text);
+	body = a.body;
+	if (!answer_is_ok(&a)) {
+		report(call, &a);
+		return answer_status(a.code);
+	}
+	now = (struct show_time){ clock_wall_s(), clock_monotonic_ms() / 1000 };
+	if (arguments_has(call->args, OPT_JSON))
+		put_json(body, call->out);
+	else
+		show(body, &now, call->out);
+	return STATUS_OK;
+}
+
+/* "a,b,c" as a list; one error for everything that is no path. */
+static int add_path(json_t *args, const char *text, uint32_t hops, struct error *err)
+{
+	json_t *list = json_array();
+	size_t n = 0;
+
+	if (json_object_set_new(args, "path", list) < 0)
+		return error_set(err, -ENOMEM, "out of memory");
+	for (;;) {
+		size_t len = strcspn(text, ",");
+
+		if (len == 0 || len >= RELAY_NAME_MAX || ++n > HOPS_MAX)
+			return error_set(err, -EINVAL, "--path: not 1 to %d relay names with commas between", HOPS_MAX);
+		if (json_array_append_new(list, json_stringn(text, len)) < 0)
+			return error_set(err, -EINVAL, "--path: not a relay name");
+		if (text[len] == '\0')
+			break;
+		text += len + 1;
+	}
+	if (hops && hops != n)
+		return error_set(err, -EINVAL, "--hops says %u, but --path has %zu relays", hops, n);
+	return 0;
+}
+
+static int add_to(json_t *args, const struct arguments *a, struct error *err)
+{
+	json_t *list = json_array();
+
+	if (json_object_set_new(args, "to", list) < 0)
+		return error_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < a->n_values[OPT_TO]; i++) {
+		const char *text = a->values[OPT_TO][i];
+		char canonical[PREFIX_TEXT_MAX];
+		struct prefix p;
+
+		if (prefix_parse(text, &p) < 0)
+			return error_set(err, -EINVAL, "--to: %.60s is no address or prefix such as 192.0.2.0/24",
+					 text);
+		prefix_format(&p, canonical);
+		if (json_array_append_new(list, json_string(canonical)) < 0)
+			return error_set(err, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+static int up_args(const struct arguments *a, json_t *args, uint32_t *ret_wait, struct error *err)
+{
+	uint32_t wait = REPLY_WAIT_DEFAULT, hops = 0;
+	int r = 0;
+
+	if (arguments_has(a, OPT_WAIT) && arguments_has(a, OPT_NO_WAIT))
+		return error_set(err, -EINVAL, "--wait and --no-wait exclude each other");
+	if (arguments_has(a, OPT_NO_WAIT))
+		wait = 0;
+	if (arguments_has(a, OPT_WAIT))
+		r = arguments_number("--wait", a->value[OPT_WAIT], 1, REPLY_WAIT_MAX, &wait, err);
+	if (r == 0 && arguments_has(a, OPT_HOPS))
+		r = arguments_number("--hops", a->value[OPT_HOPS], 1, HOPS_MAX, &hops, err);
+	if (r == 0 && hops && json_object_set_new(args, "hops", json_integer(hops)) < 0)
+		r = error_set(err, -ENOMEM, "out of memory");
+	if (r == 0 && arguments_has(a, OPT_PATH))
+		r = add_path(args, a->value[OPT_PATH], hops, err);
+	if (r == 0 && arguments_has(a, OPT_TO))
+		r = add_to(args, a, err);
+	if (r == 0 && json_object_set_new(args, "wait", json_integer(wait)) < 0)
+		r = error_set(err, -ENOMEM, "out of memory");
+	if (r == 0)
+		*ret_wait = wait;
+	return r;
+}
+
+int run_circuit_up(const struct call *call)
+{
+	_cleanup_json_ json_t *args = json_object();
+	struct error err;
+	uint32_t wait = 0;
+	int r = args ? up_args(call->args, args, &wait, &err) : error_set(&err, -ENOMEM, "out of memory");
+
+	if (r < 0)
+		return call_fail(call, r == -EINVAL ? STATUS_USAGE : STATUS_FAILED, "%s", err.text);
+	return ask(call, json_incref(args), wait + ANSWER_MARGIN, show_circuit_up);
+}
+
+static int parse_id(const struct call *call, uint32_t *ret)
+{
+	struct error err;
+
+	if (arguments_number("ID", call->operands[0], 1, UINT32_MAX, ret, &err) < 0)
+		return call_fail(call, STATUS_USAGE, "%s", err.text);
+	return STATUS_OK;
+}
+
+int run_circuit_down(const struct call *call)
+{
+	uint32_t id;
+
+	if (arguments_has(call->args, OPT_ALL) == (call->n_operands == 1))
+		return call_fail(call, STATUS_USAGE, "circuit down needs either an ID or --all");
+	if (arguments_has(call->args, OPT_ALL))
+		return ask(call, json_pack("{s:b}", "all", 1), ASK_TIMEOUT, show_circuit_down);
+	if (parse_id(call, &id) != STATUS_OK)
+		return STATUS_USAGE;
+	return ask(call, json_pack("{s:I}", "id", (json_int_t)id), ASK_TIMEOUT, show_circuit_down);
+}
+
+int run_circuit_show(const struct call *call)
+{
+	uint32_t id;
+
+	if (parse_id(call, &id) != STATUS_OK)
+		return STATUS_USAGE;
+	return ask(call, json_pack("{s:I}", "id", (json_int_t)id), ASK_TIMEOUT, show_circuit);
+}
+
+int run_circuit_list(const struct call *call)
+{
+	return ask(call, json_object(), ASK_TIMEOUT, show_circuit_list);
+}
+
+int run_relay_list(const struct call *call)
+{
+	return ask(call, json_object(), ASK_TIMEOUT, show_relay_list);
+}
+
+int run_link_list(const struct call *call)
+{
+	return ask(call, json_object(), ASK_TIMEOUT, show_link_list);
+}
+
+int run_status(const struct call *call)
+{
+	return ask(call, json_object(), ASK_TIMEOUT, show_status);
+}
+
+int run_reload(const struct call *call)
+{
+	return ask(call, json_object(), ASK_TIMEOUT, show_reload);
+}

@@ -1,0 +1,685 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "anond/client_role.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "anond/client_circuit.h"
+#include "anond/journal.h"
+#include "anond/record.h"
+#include "lib/log.h"
+#include "lib/reply.h"
+#include "model/prefix.h"
+#include "plan/diff.h"
+#include "plan/plan.h"
+
+struct saved {
+	UT_hash_handle hh;
+	uint32_t id;
+	json_t *circuit;
+};
+
+/* A guard whose last circuit was closed: its link goes a moment later. */
+struct lingering {
+	ev_timer timer;
+	struct client_role *role;
+	struct relay_id guard;
+	struct lingering *next;
+};
+
+struct client_role {
+	struct client_role_config c;
+	struct client_env env;
+	struct overlay *overlay;
+	struct journal *journal;
+	struct client_circuit *circuits;
+	struct saved *saved; /* only while loading */
+	struct lingering *lingering;
+};
+
+/* ---- journal ---- */
+
+static json_t *circuit_line(const struct client_circuit *cc)
+{
+	struct origin_record rec;
+	json_t *to = json_array();
+	char text[PREFIX_TEXT_MAX];
+	json_t *open = NULL;
+
+	for (size_t i = 0; i < cc->n_to; i++) {
+		prefix_format(&cc->to[i], text);
+		json_array_append_new(to, json_string(text));
+	}
+	if (cc->routed && origin_record(cc->origin, &rec) == 0)
+		open = record_of_origin(&rec);
+	return json_pack("{s:{s:I, s:o, s:i, s:o}}", "circuit", "id", (json_int_t)cc->id, "to", to, "hops",
+			 (int)cc->hops, "open", open ? open : json_null());
+}
+
+static void load_line(void *ctx, const json_t *line)
+{
+	struct client_role *c = ctx;
+	json_t *circuit = json_object_get(line, "circuit");
+	uint32_t id =
+		(uint32_t)json_integer_value(circuit ? json_object_get(circuit, "id") : json_object_get(line, "gone"));
+	struct saved *s;
+
+	HASH_FIND(hh, c->saved, &id, sizeof(id), s);
+	if (s) {
+		HASH_DEL(c->saved, s);
+		json_decref(s->circuit);
+		free(s);
+	}
+	if (!circuit || !(s = calloc(1, sizeof(*s))))
+		return;
+	s->id = id;
+	s->circuit = json_incref(circuit);
+	HASH_ADD(hh, c->saved, id, sizeof(s->id), s);
+}
+
+static void dump_all(void *ctx, struct journal *j)
+{
+	const struct client_role *c = ctx;
+	const struct client_circuit *cc;
+
+	for (cc = c->circuits; cc; cc = cc->hh.next)
+		journal_append(j, circuit_line(cc));
+}
+
+static void save(struct client_role *c, json_t *line)
+{
+	int r = journal_append(c->journal, line);
+
+	if (r == 0)
+		r = journal_compact(c->journal, HASH_COUNT(c->circuits), dump_all, c);
+	if (r < 0)
+		log_err("cannot save the circuit table: %s", strerror(-r));
+}
+
+static struct client_role *role_of(const struct client_circuit *cc)
+{
+	return (struct client_role *)((char *)cc->env - offsetof(struct client_role, env));
+}
+
+static void on_changed(struct client_circuit *cc)
+{
+	save(role_of(cc), circuit_line(cc));
+}
+
+/* ---- links ---- */
+
+static bool guard_in_use(const struct client_role *c, const struct relay_id *guard)
+{
+	const struct client_circuit *cc;
+
+	for (cc = c->circuits; cc; cc = cc->hh.next)
+		if (client_circuit_uses(cc, guard))
+			return true;
+	return false;
+}
+
+static void linger_free(struct lingering *l)
+{
+	struct lingering **p = &l->role->lingering;
+
+	while (*p != l)
+		p = &(*p)->next;
+	*p = l->next;
+	ev_timer_stop(l->role->c.loop, &l->timer);
+	free(l);
+}
+
+static void on_linger(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct lingering *l = w->data;
+
+	(void)loop;
+	(void)events;
+	if (!guard_in_use(l->role, &l->guard))
+		overlay_drop(l->role->overlay, &l->guard);
+	linger_free(l);
+}
+
+static void release_guard(struct client_role *c, const struct relay_id *guard)
+{
+	struct lingering *l = calloc(1, sizeof(*l));
+
+	if (!l) {
+		if (!guard_in_use(c, guard))
+			overlay_drop(c->overlay, guard);
+		return;
+	}
+	l->role = c;
+	l->guard = *guard;
+	l->next = c->lingering;
+	c->lingering = l;
+	ev_timer_init(&l->timer, on_linger, CLOSE_LINGER_S, 0.);
+	l->timer.data = l;
+	ev_timer_start(c->c.loop, &l->timer);
+}
+
+static void on_attempt_over(struct client_circuit *cc)
+{
+	release_guard(role_of(cc), &cc->path[0].id);
+}
+
+static void on_link_up(void *ctx, const struct link *link)
+{
+	const struct client_role *c = ctx;
+	struct client_circuit *cc, *next;
+
+	HASH_ITER (hh, c->circuits, cc, next)
+		client_circuit_link_up(cc, link);
+}
+
+static void each_link_down(const struct client_role *c, const struct relay_id *peer, bool failed)
+{
+	struct client_circuit *cc, *next;
+
+	HASH_ITER (hh, c->circuits, cc, next)
+		client_circuit_link_down(cc, peer, failed);
+}
+
+static void on_link_down(void *ctx, const struct link *link)
+{
+	each_link_down(ctx, &link->peer, false);
+}
+
+static void on_link_failed(void *ctx, const struct relay_id *peer, const char *reason)
+{
+	(void)reason;
+	each_link_down(ctx, peer, true);
+}
+
+static void on_link_message(void *ctx, const struct link *link, const struct in6_addr *from, const uint8_t *msg,
+			    size_t len)
+{
+	const struct client_role *c = ctx;
+	struct client_circuit *cc, *next;
+
+	(void)from;
+	HASH_ITER (hh, c->circuits, cc, next)
+		if (client_circuit_uses(cc, &link->peer) && client_circuit_message(cc, msg, len))
+			return;
+}
+
+static const struct overlay_ops overlay_ops = {
+	.up = on_link_up,
+	.down = on_link_down,
+	.failed = on_link_failed,
+	.message = on_link_message,
+};
+
+/* ---- adoption ---- */
+
+static bool is_ours(const struct kobject *o)
+{
+	uint32_t if_id = o->type == KOBJ_SA ? o->sa.if_id : o->type == KOBJ_SP ? o->sp.if_id : 0;
+
+	return if_id < IFID_LINK_BASE || if_id > IFID_LINK_BASE + LINK_INNER; /* those are charon's */
+}
+
+static void keep_ours(void *ctx, const struct kobject *o)
+{
+	if (is_ours(o))
+		plan_add_copy(ctx, o);
+}
+
+static int prefixes_from(const json_t *list, struct prefix **ret, size_t *ret_n)
+{
+	size_t n = json_array_size(list);
+	struct prefix *to = n && n <= SELECTORS_MAX ? calloc(n, sizeof(*to)) : NULL;
+
+	if (!to)
+		return -EBADMSG;
+	for (size_t i = 0; i < n; i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+
+		if (!text || prefix_parse(text, &to[i]) < 0) {
+			free(to);
+			return -EBADMSG;
+		}
+	}
+	*ret = to;
+	*ret_n = n;
+	return 0;
+}
+
+static int adopt_one(struct client_role *c, const struct saved *s, const struct plan *have)
+{
+	json_int_t hops = json_integer_value(json_object_get(s->circuit, "hops"));
+	struct client_circuit *cc;
+	struct origin_record rec;
+	struct prefix *to;
+	size_t n;
+	bool open = record_to_origin(json_object_get(s->circuit, "open"), &rec) == 0 && rec.circuit.slot == s->id;
+	int r = prefixes_from(json_object_get(s->circuit, "to"), &to, &n);
+
+	if (r < 0)
+		return r;
+	if (hops < 1 || hops > HOPS_MAX || (open && (size_t)hops != rec.circuit.n_layers))
+		r = -EBADMSG;
+	else
+		r = client_circuit_adopt(&c->env, s->id, to, n, (size_t)hops, open ? &rec : NULL, have, &cc);
+	if (r < 0) {
+		free(to);
+		return r;
+	}
+	HASH_ADD(hh, c->circuits, id, sizeof(cc->id), cc);
+	return 0;
+}
+
+/* What earlier runs left and nobody knows any more. */
+static int remove_orphans(struct client_role *c, const struct plan *have)
+{
+	_cleanup_plan_ struct plan wanted = { 0 }, add = { 0 }, orphans = { 0 };
+	const struct client_circuit *cc;
+	int r = plan_base(&wanted);
+
+	if (r == 0)
+		r = plan_client_base(&wanted);
+	for (cc = c->circuits; r == 0 && cc; cc = cc->hh.next)
+		r = client_circuit_plan(cc, &wanted);
+	if (r == 0)
+		r = plan_diff(&wanted, have, &add, &orphans);
+	if (r == 0 && orphans.n) {
+		log_notice("removing %zu orphaned kernel objects", orphans.n);
+		r = kernel_remove(c->c.kernel, &orphans);
+	}
+	return r;
+}
+
+static int adopt(struct client_role *c, struct error *err)
+{
+	_cleanup_plan_ struct plan have = { 0 };
+	struct saved *s, *next;
+	int r = kernel_dump(c->c.kernel, KERNEL_DUMP_ALL, keep_ours, &have);
+
+	HASH_ITER (hh, c->saved, s, next) {
+		if (r == 0 && adopt_one(c, s, &have) < 0)
+			r = error_set(err, -EBADMSG, "%s/client-circuits: circuit %u is damaged", c->c.conf->run,
+				      s->id);
+		HASH_DEL(c->saved, s);
+		json_decref(s->circuit);
+		free(s);
+	}
+	if (r < 0)
+		return err->text[0] ? r
+				    : error_set(err, r, "cannot read what an earlier run left: %s",
+						kernel_error_text(c->c.kernel));
+	r = remove_orphans(c, &have);
+	return r < 0 ? error_set(err, r, "cannot remove what an earlier run left: %s", kernel_error_text(c->c.kernel))
+		     : 0;
+}
+
+/* ---- life ---- */
+
+static int base_apply(struct client_role *c, struct error *err)
+{
+	_cleanup_plan_ struct plan plan = { 0 };
+	int r = plan_client_base(&plan);
+
+	if (r == 0)
+		r = kernel_apply(c->c.kernel, &plan);
+	return r < 0 ? error_set(err, r, "cannot set up the client in the kernel: %s", kernel_error_text(c->c.kernel))
+		     : 0;
+}
+
+static int state_open(struct client_role *c, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	int r;
+
+	if (asprintf(&path, "%s/client-circuits", c->c.conf->run) < 0)
+		return error_set(err, -ENOMEM, "out of memory");
+	r = journal_open(path, load_line, c, &c->journal);
+	return r < 0 ? error_set(err, r, "%s: %s", path, strerror(-r)) : 0;
+}
+
+int client_role_new(const struct client_role_config *conf, struct client_role **ret, struct error *err)
+{
+	struct client_role *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return error_set(err, -ENOMEM, "out of memory");
+	c->c = *conf;
+	c->env = (struct client_env){
+		.loop = conf->loop,
+		.kernel = conf->kernel,
+		.conf = conf->conf,
+		.net = conf->net,
+		.echo = conf->echo,
+		.changed = on_changed,
+		.attempt_over = on_attempt_over,
+	};
+	r = base_apply(c, err);
+	if (r == 0)
+		r = state_open(c, err);
+	if (r == 0) {
+		const struct overlay_config oc = {
+			.loop = conf->loop,
+			.kernel = conf->kernel,
+			.conf = conf->conf,
+			.net = conf->net,
+			.ops = &overlay_ops,
+			.ctx = c,
+		};
+
+		r = overlay_new(&oc, &c->overlay, err);
+	}
+	if (r == 0) {
+		c->env.overlay = c->overlay;
+		r = adopt(c, err);
+	}
+	if (r < 0) {
+		client_role_free(c, true);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+static void remove_all(struct client_role *c)
+{
+	_cleanup_plan_ struct plan plan = { 0 };
+
+	overlay_teardown(c->overlay);
+	if (plan_client_base(&plan) < 0 || kernel_remove(c->c.kernel, &plan) < 0)
+		log_err("cannot remove the client from the kernel: %s", kernel_error_text(c->c.kernel));
+}
+
+void client_role_free(struct client_role *c, bool leave)
+{
+	struct client_circuit *cc, *next;
+
+	if (!c)
+		return;
+	while (c->lingering)
+		linger_free(c->lingering);
+	HASH_ITER (hh, c->circuits, cc, next) {
+		HASH_DEL(c->circuits, cc);
+		if (leave)
+			client_circuit_forget(cc);
+		else
+			client_circuit_close(cc);
+	}
+	if (!leave)
+		remove_all(c);
+	overlay_free(c->overlay);
+	journal_close(c->journal);
+	free(c);
+}
+
+int client_role_set_network(struct client_role *c, const struct network *net)
+{
+	int r = overlay_set_network(c->overlay, net);
+
+	if (r == 0)
+		c->env.net = c->c.net = net;
+	return r;
+}
+
+struct overlay *client_role_overlay(struct client_role *c)
+{
+	return c->overlay;
+}
+
+size_t client_role_circuits(const struct client_role *c)
+{
+	return HASH_COUNT(c->circuits);
+}
+
+void client_role_echo(struct client_role *c, uint16_t id, uint32_t rtt_us)
+{
+	uint32_t key = id;
+	struct client_circuit *cc;
+
+	HASH_FIND(hh, c->circuits, &key, sizeof(key), cc);
+	if (cc)
+		client_circuit_echo(cc, rtt_us);
+}
+
+void client_role_sa_gone(struct client_role *c, uint32_t reqid, uint32_t spi)
+{
+	uint32_t id = (reqid - REQID_LAYER_BASE) / 8;
+	struct client_circuit *cc;
+
+	if (reqid < REQID_LAYER_BASE)
+		return;
+	HASH_FIND(hh, c->circuits, &id, sizeof(id), cc);
+	if (cc)
+		client_circuit_lost(cc, spi);
+}
+
+/* ---- requests ---- */
+
+static uint32_t free_id(const struct client_role *c)
+{
+	struct client_circuit *cc;
+	uint32_t id = 0;
+
+	do {
+		id++;
+		HASH_FIND(hh, c->circuits, &id, sizeof(id), cc);
+	} while (cc);
+	return id;
+}
+
+static bool prefix_same(const struct prefix *a, const struct prefix *b)
+{
+	return a->family == b->family && a->len == b->len &&
+	       memcmp(&a->a6, &b->a6, a->family == AF_INET ? sizeof(a->a4) : sizeof(a->a6)) == 0;
+}
+
+/* The circuit that carries one of these destinations already, 0 if none. */
+static uint32_t conflict(const struct client_role *c, const struct prefix *to, size_t n)
+{
+	const struct client_circuit *cc;
+
+	for (cc = c->circuits; cc; cc = cc->hh.next)
+		for (size_t i = 0; i < cc->n_to; i++)
+			for (size_t k = 0; k < n; k++)
+				if (prefix_same(&cc->to[i], &to[k]))
+					return cc->id;
+	return 0;
+}
+
+struct up_args {
+	size_t hops;
+	const char *pin[HOPS_MAX];
+	bool pinned;
+	struct prefix *to;
+	size_t n_to;
+	double wait;
+};
+
+static int parse_path(const json_t *path, struct up_args *a, struct error *err)
+{
+	size_t n = json_array_size(path);
+
+	if (!path || json_is_null(path))
+		return 0;
+	if (n < 1 || n > HOPS_MAX)
+		return error_set(err, -EINVAL, "path: 1 to %d relays", HOPS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		a->pin[i] = json_string_value(json_array_get(path, i));
+		if (!a->pin[i])
+			return error_set(err, -EINVAL, "path: not a list of relay names");
+	}
+	a->hops = n;
+	a->pinned = true;
+	return 0;
+}
+
+static int parse_to(const json_t *to, struct up_args *a, struct error *err)
+{
+	const char *const everything[] = { "0.0.0.0/0", "::/0" };
+	size_t n = to && !json_is_null(to) ? json_array_size(to) : 0;
+	bool all = n == 0;
+
+	if (n > SELECTORS_MAX)
+		return error_set(err, -EINVAL, "to: at most %d destinations", SELECTORS_MAX);
+	if (all)
+		n = ARRAY_SIZE(everything);
+	a->to = calloc(n, sizeof(*a->to));
+	if (!a->to)
+		return error_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++) {
+		const char *text = all ? everything[i] : json_string_value(json_array_get(to, i));
+
+		if (!text || prefix_parse(text, &a->to[i]) < 0)
+			return error_set(err, -EINVAL, "to: %s is not a destination such as 192.0.2.0/24",
+					 text ? text : "an element");
+		a->n_to++;
+	}
+	return 0;
+}
+
+static int parse_up(const struct client_role *c, const json_t *args, struct up_args *a, struct error *err)
+{
+	const json_t *hops = json_object_get(args, "hops");
+	const json_t *wait = json_object_get(args, "wait");
+	int r;
+
+	a->hops = c->c.conf->hops;
+	a->wait = REPLY_WAIT_DEFAULT;
+	if (hops && !json_is_null(hops)) {
+		json_int_t n = json_integer_value(hops);
+
+		if (n < 1 || n > HOPS_MAX)
+			return error_set(err, -EINVAL, "hops: 1 to %d", HOPS_MAX);
+		a->hops = (size_t)n;
+	}
+	if (wait && !json_is_null(wait)) {
+		if (!json_is_number(wait) || json_number_value(wait) < 0 || json_number_value(wait) > REPLY_WAIT_MAX)
+			return error_set(err, -EINVAL, "wait: 0 to %d seconds", REPLY_WAIT_MAX);
+		a->wait = json_number_value(wait);
+	}
+	r = parse_path(json_object_get(args, "path"), a, err);
+	return r < 0 ? r : parse_to(json_object_get(args, "to"), a, err);
+}
+
+static int reply_code(int r)
+{
+	switch (r) {
+	case -EINVAL:
+		return REPLY_MALFORMED;
+	case -ENOENT:
+		return REPLY_NOT_FOUND;
+	case -EOPNOTSUPP:
+	case -EPROTONOSUPPORT:
+	case -ENOSYS:
+		return REPLY_NO_FEATURE;
+	default:
+		return REPLY_INTERNAL;
+	}
+}
+
+void client_role_up(struct client_role *c, struct control_conn *conn, const json_t *args)
+{
+	struct up_args a = { 0 };
+	struct error err = { "" };
+	struct client_circuit *cc;
+	int r = parse_up(c, args, &a, &err);
+	uint32_t other = r == 0 ? conflict(c, a.to, a.n_to) : 0;
+
+	if (r < 0) {
+		control_error(conn, reply_code(r), "%s", err.text);
+	} else if (HASH_COUNT(c->circuits) >= CIRCUITS_MAX) {
+		control_error(conn, REPLY_LIMIT, "there are %d circuits already", CIRCUITS_MAX);
+	} else if (other) {
+		control_error(conn, REPLY_CONFLICT, "circuit %u carries one of these destinations already", other);
+	} else {
+		r = client_circuit_new(&c->env, free_id(c), a.to, a.n_to, a.hops, a.pinned ? a.pin : NULL, &cc, &err);
+		if (r == 0) {
+			HASH_ADD(hh, c->circuits, id, sizeof(cc->id), cc);
+			on_changed(cc);
+			client_circuit_wait(cc, conn, a.wait);
+			return;
+		}
+		control_error(conn, reply_code(r), "%s", err.text);
+	}
+	free(a.to);
+}
+
+static void close_circuit(struct client_role *c, struct client_circuit *cc)
+{
+	uint32_t id = cc->id;
+	struct relay_id guard = cc->path[0].id;
+
+	HASH_DEL(c->circuits, cc);
+	client_circuit_close(cc);
+	save(c, json_pack("{s:I}", "gone", (json_int_t)id));
+	release_guard(c, &guard);
+}
+
+/* args.id, or NULL after an answer. */
+static struct client_circuit *by_args(const struct client_role *c, struct control_conn *conn, const json_t *args)
+{
+	const json_t *v = json_object_get(args, "id");
+	json_int_t n = json_integer_value(v);
+	uint32_t id = n > 0 && n <= UINT32_MAX ? (uint32_t)n : 0;
+	struct client_circuit *cc;
+
+	if (!json_is_integer(v)) {
+		control_error(conn, REPLY_MALFORMED, "id: not a number");
+		return NULL;
+	}
+	HASH_FIND(hh, c->circuits, &id, sizeof(id), cc);
+	if (!cc)
+		control_error(conn, REPLY_NOT_FOUND, "there is no circuit %lld", (long long)n);
+	return cc;
+}
+
+void client_role_down(struct client_role *c, struct control_conn *conn, const json_t *args)
+{
+	struct client_circuit *cc, *next;
+	json_t *closed = json_array();
+
+	if (json_is_true(json_object_get(args, "all"))) {
+		HASH_ITER (hh, c->circuits, cc, next) {
+			json_array_append_new(closed, json_integer(cc->id));
+			close_circuit(c, cc);
+		}
+	} else {
+		cc = by_args(c, conn, args);
+		if (!cc) {
+			json_decref(closed);
+			return;
+		}
+		json_array_append_new(closed, json_integer(cc->id));
+		close_circuit(c, cc);
+	}
+	control_reply(conn, REPLY_OK, json_pack("{s:o}", "closed", closed));
+}
+
+void client_role_show(struct client_role *c, struct control_conn *conn, const json_t *args)
+{
+	const struct client_circuit *cc = by_args(c, conn, args);
+
+	if (cc)
+		control_reply(conn, REPLY_OK, client_circuit_json(cc, true));
+}
+
+void client_role_closed(struct client_role *c, const struct control_conn *conn)
+{
+	struct client_circuit *cc;
+
+	for (cc = c->circuits; cc; cc = cc->hh.next)
+		if (cc->waiter == conn) {
+			cc->waiter = NULL;
+			ev_timer_stop(c->c.loop, &cc->wait);
+		}
+}
+
+json_t *client_role_list_json(const struct client_role *c)
+{
+	json_t *list = json_array();
+	const struct client_circuit *cc;
+
+	for (cc = c->circuits; cc; cc = cc->hh.next)
+		json_array_append_new(list, client_circuit_json(cc, false));
+	return list;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The daemon's configuration (anond.conf(5)). One table in config.c holds every option with its default, its range
+ * and one line of help. A file is taken as a whole or not at all.
+ */
+#pragma once
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "circuit/origin.h"
+#include "circuit/relay.h"
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "model/circuit.h"
+#include "model/suite.h"
+
+#define CONFIG_FILE "/etc/anond/anond.conf"
+#define CONFIG_FILE_MAX 65536u /* bytes */
+
+enum config_role {
+	ROLE_CLIENT = 1,
+	ROLE_RELAY = 2,
+	ROLE_EXIT = 4, /* ROLE_RELAY is then set too */
+};
+
+struct config {
+	unsigned int roles;	 /* enum config_role, or-ed; never 0 */
+	char *network;		 /* path of the network file */
+	uint8_t network_key[32]; /* Ed25519 public */
+	char *keys;		 /* directory of the relay's keys; set for every relay */
+	char *run;		 /* directory of the control socket and the circuit table */
+	char *user, *group;	 /* NULL: keep */
+	char *vici;		 /* path of charon's socket */
+	uint32_t hops;
+	enum suite suite;
+	int log_level;		     /* syslog priority */
+	bool guard;		     /* relay: take anonymous clients */
+	struct origin_timing timing; /* lifetime_s too; what has no option is origin_timing_default's */
+	struct relay_limits limits;  /* what has no option is relay_limits_default's */
+	struct {
+		uint32_t rekey_s, ike_rekey_s, dpd_s;
+	} link;
+	struct {
+		bool inner4_enabled, inner6_enabled;
+		struct prefix inner4;
+		struct in_addr resolver4;  /* zero: none */
+		struct in6_addr resolver6; /* zero: none */
+	} exit;
+};
+
+/* -EINVAL: the sentence begins with file:line where libconfuse knows it; -EFBIG; -ENOMEM; open(2), read(2). */
+int config_load(const char *path, struct config **ret, struct error *err);
+/* The same from text; name stands for the file in errors. Not reentrant: libconfuse's callbacks carry no context. */
+int config_parse(const char *text, const char *name, struct config **ret, struct error *err);
+void config_free(struct config *conf); /* NULL is fine */
+
+/* Every option with default and help, one a line: `anond --help-config`. 0 or -EIO. */
+int config_help(FILE *out);
+
+static inline void cleanup_config(struct config **p)
+{
+	config_free(*p);
+}
+#define _cleanup_config_ _cleanup_(cleanup_config)

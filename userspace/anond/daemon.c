@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "anond/daemon.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "kernel/probe.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/reply.h"
+
+struct overlay *daemon_overlay(const struct daemon *d)
+{
+	return d->client ? client_role_overlay(d->client) : relay_role_overlay(d->relay);
+}
+
+int daemon_reload(struct daemon *d, struct error *err)
+{
+	struct network *net;
+	int r = network_load(d->conf->network, d->conf->network_key, clock_wall_s(), &net, err);
+
+	if (r < 0)
+		return r;
+	if (net->valid_from < d->net->valid_from)
+		r = error_set(err, -ESTALE, "%s: older than the network file in force", d->conf->network);
+	else if (net->link_mtu != d->net->link_mtu)
+		r = error_set(err, -EINVAL, "%s: another link-mtu than the one in force: restart anond",
+			      d->conf->network);
+	else if (d->keys && !network_find(net, &d->keys->id))
+		r = error_set(err, -ENOENT, "%s: this relay is not in it", d->conf->network);
+	if (r == 0) {
+		r = d->client ? client_role_set_network(d->client, net) : relay_role_set_network(d->relay, net);
+		if (r < 0)
+			error_set(err, r, "cannot put the network file in force: %s", strerror(-r));
+	}
+	if (r < 0) {
+		network_free(net);
+		return r;
+	}
+	network_free(d->net);
+	d->net = net;
+	log_notice("network file read again: %zu relays", net->n_relays);
+	return 0;
+}
+
+/* ---- requests ---- */
+
+static void need_client(struct daemon *d, struct control_conn *conn, const json_t *args,
+			void (*fn)(struct client_role *c, struct control_conn *conn, const json_t *args))
+{
+	if (d->client)
+		fn(d->client, conn, args);
+	else
+		control_error(conn, REPLY_FORBIDDEN, "this node is a relay: circuits are made by clients");
+}
+
+static void req_up(struct daemon *d, struct control_conn *conn, const json_t *args)
+{
+	if (d->client && d->net->valid_until <= clock_wall_s())
+		control_error(conn, REPLY_UNREACHABLE, "the network file has expired");
+	else
+		need_client(d, conn, args, client_role_up);
+}
+
+static void req_down(struct daemon *d, struct control_conn *conn, const json_t *args)
+{
+	need_client(d, conn, args, client_role_down);
+}
+
+static void req_show(struct daemon *d, struct control_conn *conn, const json_t *args)
+{
+	need_client(d, conn, args, client_role_show);
+}
+
+static void req_list(struct daemon *d, struct control_conn *conn, const json_t *args)
+{
+	(void)args;
+	control_reply(conn, REPLY_OK,
+		      json_pack("{s:o}", "circuits", d->client ? client_role_list_json(d->client) : json_array()));
+}
+
+static json_t *relay_json(const struct daemon *d, const struct relay *relay)
+{
+	char id[sodium_base64_ENCODED_LEN(32, sodium_base64_VARIANT_ORIGINAL)];
+	char text[INET6_ADDRSTRLEN];
+	json_t *j;
+
+	sodium_bin2base64(id, sizeof(id), relay->id.b, sizeof(relay->id.b), sodium_base64_VARIANT_ORIGINAL);
+	j = json_pack("{s:s, s:s, s:b, s:b, s:b}", "name", relay->name, "identity", id, "guard", relay->guard, "exit",
+		      relay->exit, "self", d->keys && memcmp(d->keys->id.b, relay->id.b, sizeof(relay->id.b)) == 0);
+	if (relay->addr4.s_addr)
+		json_object_set_new(j, "address4", json_string(inet_ntop(AF_INET, &relay->addr4, text, sizeof(text))));
+	if (!IN6_IS_ADDR_UNSPECIFIED(&relay->addr6))
+		json_object_set_new(j, "address6", json_string(inet_ntop(AF_INET6, &relay->addr6, text, sizeof(text))));
+	json_object_set_new(j, "link", json_string(overlay_link_to(daemon_overlay(d), &relay->id) ? "up" : ""));
+	return j;
+}
+
+static void req_relays(struct daemon *d, struct control_conn *conn, const json_t *args)
+{
+	json_t *list = json_array();
+
+	(void)args;
+	for (size_t i = 0; i < d->net->n_relays; i++)
+		json_array_append_new(list, relay_json(d, &d->net->relays[i]));
+	control_reply(conn, REPLY_OK, json_pack("{s:o}", "relays", list));
+}
+
+static void links_answer(void *ctx, int error)
+{
+	struct daemon *d = ctx;
+	struct control_conn *conn = d->listing;
+
+	(void)error; /* charon is away: its last known state is what there is */
+	d->listing = NULL;
+	if (conn)
+		control_reply(conn, REPLY_OK, json_pack("{s:o}", "links", overlay_links_json(daemon_overlay(d))));
+}
+
+static void req_links(struct daemon *d, struct control_conn *conn, const json_t *args)
+{
+	(void)args;
+	if (d->listing) {
+		control_reply(conn, REPLY_OK, json_pack("{s:o}", "links", overlay_links_json(daemon_overlay(d))));
+		return;
+	}
+	d->listing = conn;
+	if (overlay_refresh(daemon_overlay(d), links_answer, d) < 0)
+		links_answer(d, 0);
+}
+
+static void add_counter(void *ctx, const char *name, uint64_t packets, uint64_t bytes)
+{
+	(void)bytes;
+	json_object_set_new(ctx, name, json_integer((json_int_t)packets));
+}
+
+static json_t *roles_json(unsigned int roles)
+{
+	json_t *list = json_array();
+
+	if (roles & ROLE_CLIENT)
+		json_array_append_new(list, json_string("client"));
+	if (roles & ROLE_RELAY)
+		json_array_append_new(list, json_string("relay"));
+	if (roles & ROLE_EXIT)
+		json_array_append_new(list, json_string("exit"));
+	return list;
+}
+
+static void req_status(struct daemon *d, struct control_conn *conn, const json_t *args)
+{
+	json_t *drops = json_object();
+	json_t *j;
+
+	(void)args;
+	kernel_counters(d->kernel, add_counter, drops);
+	j = json_pack("{s:s, s:o, s:I, s:{s:I, s:I, s:i}, s:o, s:i, s:i, s:o, s:o}", "version", ANON_VERSION, "roles",
+		      roles_json(d->conf->roles), "uptime", (json_int_t)((clock_monotonic_ms() - d->started_ms) / 1000),
+		      "network", "valid_until", (json_int_t)d->net->valid_until, "relays", (json_int_t)d->net->n_relays,
+		      "link_mtu", (int)d->net->link_mtu, "charon", overlay_charon_json(daemon_overlay(d)), "circuits",
+		      (int)(d->client ? client_role_circuits(d->client) : relay_role_circuits(d->relay)), "links",
+		      (int)overlay_links_up(daemon_overlay(d)), "counters",
+		      d->relay ? relay_role_counters_json(d->relay) : json_object(), "drops", drops);
+	control_reply(conn, REPLY_OK, j);
+}
+
+static void req_doctor(struct daemon *d, struct control_conn *conn, const json_t *args)
+{
+	unsigned int roles = d->client ? PROBE_CLIENT : PROBE_RELAY;
+	struct probe_result *results = NULL;
+	json_t *list = json_array();
+	size_t n = 0;
+	int r = kernel_probe(roles, &results, &n);
+
+	(void)args;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		json_array_append_new(list, json_pack("{s:s, s:b, s:b, s:s}", "name", results[i].name, "ok",
+						      results[i].ok, "needed", results[i].needed, "hint",
+						      results[i].hint ? results[i].hint : ""));
+	free(results);
+	control_reply(conn, REPLY_OK, json_pack("{s:o}", "checks", list));
+}
+
+static void req_reload(struct daemon *d, struct control_conn *conn, const json_t *args)
+{
+	struct error err = { "" };
+
+	(void)args;
+	if (daemon_reload(d, &err) < 0)
+		control_error(conn, REPLY_MALFORMED, "%s", err.text);
+	else
+		control_reply(conn, REPLY_OK, json_pack("{s:I}", "relays", (json_int_t)d->net->n_relays));
+}
+
+static const struct {
+	const char *cmd;
+	void (*fn)(struct daemon *d, struct control_conn *conn, const json_t *args);
+} requests[] = {
+	{ "circuit up", req_up },     { "circuit down", req_down }, { "circuit list", req_list },
+	{ "circuit show", req_show }, { "relay list", req_relays }, { "link list", req_links },
+	{ "status", req_status },     { "doctor", req_doctor },	    { "reload", req_reload },
+};
+
+static void on_request(void *ctx, struct control_conn *conn, const char *cmd, const json_t *args)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
+		if (strcmp(cmd, requests[i].cmd) == 0) {
+			requests[i].fn(ctx, conn, args);
+			return;
+		}
+	control_error(conn, REPLY_MALFORMED, "unknown command %.40s", cmd);
+}
+
+static void on_closed(void *ctx, struct control_conn *conn)
+{
+	struct daemon *d = ctx;
+
+	if (d->listing == conn)
+		d->listing = NULL;
+	if (d->client)
+		client_role_closed(d->client, conn);
+}
+
+const struct control_ops daemon_control_ops = { .request = on_request, .closed = on_closed };

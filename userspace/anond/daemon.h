@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Everything the running daemon consists of, and the requests it answers. */
+#pragma once
+
+#include "anond/client_role.h"
+#include "anond/control.h"
+#include "anond/echo.h"
+#include "anond/relay_role.h"
+#include "kernel/events.h"
+#include "lib/version.h"
+
+struct daemon {
+	struct ev_loop *loop;
+	struct config *conf;
+	struct network *net;
+	struct relay_keys *keys; /* relay, else NULL */
+	struct kernel *kernel;
+	struct kernel_events *events;
+	ev_io io_route, io_xfrm;
+	struct echo *echo;
+	struct relay_role *relay; /* one of these two */
+	struct client_role *client;
+	struct control *control;
+	uint64_t started_ms;
+	struct control_conn *listing; /* waits for byte counts of `link list` */
+};
+
+extern const struct control_ops daemon_control_ops; /* ctx: struct daemon */
+
+/* Read the network file again and put it in force; on error the old one stays. */
+int daemon_reload(struct daemon *d, struct error *err);
+struct overlay *daemon_overlay(const struct daemon *d);

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Start and stop of the daemon; the order matters and stands in start(). */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "anond/daemon.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/reply.h"
+#include "plan/plan.h"
+
+#define EXIT_CONFIG 2 /* wrong arguments or configuration: do not restart */
+
+static const char usage[] = "usage: anond [--config FILE] [--check | --flush | --help-config | --version]\n"
+			    "  --config FILE   default " CONFIG_FILE "\n"
+			    "  --check         read configuration and network file, say what is wrong, end\n"
+			    "  --flush         remove everything of anond from the kernel, kill switches too, end\n"
+			    "  --help-config   list every option of the configuration with its default\n";
+
+/* ---- kernel events ---- */
+
+static void on_sa(void *ctx, uint32_t reqid, uint32_t spi, bool hard)
+{
+	struct daemon *d = ctx;
+
+	if (!hard)
+		return;
+	if (d->client)
+		client_role_sa_gone(d->client, reqid, spi);
+	else
+		relay_role_sa_gone(d->relay, reqid);
+}
+
+static void on_lost(void *ctx)
+{
+	(void)ctx;
+	log_warn("kernel events were lost");
+}
+
+static void on_link(void *ctx, const char *dev, bool up, bool gone)
+{
+	(void)ctx;
+	(void)dev;
+	(void)up;
+	(void)gone;
+}
+
+static void on_route(void *ctx)
+{
+	(void)ctx;
+}
+
+static const struct kernel_events_fns event_fns = { .link = on_link, .route = on_route, .sa = on_sa, .lost = on_lost };
+
+static void on_event_io(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct daemon *d = w->data;
+
+	(void)loop;
+	(void)events;
+	kernel_events_read(d->events);
+}
+
+static int events_start(struct daemon *d, struct error *err)
+{
+	int r = kernel_events_open(&event_fns, d, &d->events);
+
+	if (r < 0)
+		return error_set(err, r, "cannot listen to kernel events: %s", strerror(-r));
+	ev_io_init(&d->io_route, on_event_io, kernel_events_fd_route(d->events), EV_READ);
+	ev_io_init(&d->io_xfrm, on_event_io, kernel_events_fd_xfrm(d->events), EV_READ);
+	d->io_route.data = d->io_xfrm.data = d;
+	ev_io_start(d->loop, &d->io_route);
+	ev_io_start(d->loop, &d->io_xfrm);
+	return 0;
+}
+
+/* ---- start ---- */
+
+static void on_echo(void *ctx, uint16_t id, uint32_t rtt_us)
+{
+	struct daemon *d = ctx;
+
+	if (d->client)
+		client_role_echo(d->client, id, rtt_us);
+}
+
+/* Configuration, keys and network file: nothing outside this process changes. */
+static int load(struct daemon *d, const char *path, struct error *err)
+{
+	int r = config_load(path, &d->conf, err);
+
+	if (r < 0)
+		return r;
+	log_set_level(d->conf->log_level);
+	if (d->conf->roles & ROLE_RELAY) {
+		r = relay_keys_load(d->conf->keys, &d->keys, err);
+		if (r < 0)
+			return r;
+	}
+	r = network_load(d->conf->network, d->conf->network_key, clock_wall_s(), &d->net, err);
+	if (r < 0)
+		return r;
+	if (d->keys && !network_find(d->net, &d->keys->id))
+		return error_set(err, -ENOENT, "%s: this relay (keys in %s) is not in it", d->conf->network,
+				 d->conf->keys);
+	return 0;
+}
+
+static int run_directory(const struct config *conf, const struct account *owner, struct error *err)
+{
+	if (mkdir(conf->run, 0750) < 0 && errno != EEXIST)
+		return error_set(err, -errno, "%s: %s", conf->run, strerror(errno));
+	if (owner && (chown(conf->run, owner->uid, owner->gid) < 0 || chmod(conf->run, 0750) < 0))
+		return error_set(err, -errno, "%s: %s", conf->run, strerror(errno));
+	return 0;
+}
+
+/* What needs privileges beyond CAP_NET_ADMIN comes before the drop, everything else after it. */
+static int start(struct daemon *d, struct error *err)
+{
+	_cleanup_free_ char *control = NULL;
+	struct account account;
+	bool drop = d->conf->user != NULL;
+	int r = 0;
+
+	if (drop) {
+		r = account_find(d->conf->user, d->conf->group ? d->conf->group : d->conf->user, &account);
+		if (r < 0)
+			return error_set(err, r, "user %s or its group: %s", d->conf->user,
+					 r == -ENOENT ? "there is none" : strerror(-r));
+	}
+	r = run_directory(d->conf, drop ? &account : NULL, err);
+	if (r < 0)
+		return r;
+	if (asprintf(&control, "%s/control", d->conf->run) < 0)
+		return error_set(err, -ENOMEM, "out of memory");
+	r = control_new(d->loop, control, drop ? &account : NULL, &daemon_control_ops, d, &d->control);
+	if (r < 0)
+		return error_set(err, r, "%s: %s", control, strerror(-r));
+	r = echo_new(d->loop, on_echo, d, &d->echo);
+	if (r < 0)
+		return error_set(err, r, "cannot open raw ICMP sockets: %s", strerror(-r));
+	if (drop) {
+		r = privilege_drop(&account);
+		if (r < 0)
+			return error_set(err, r, "cannot become %s: %s", d->conf->user, strerror(-r));
+	}
+	r = kernel_open(&d->kernel);
+	if (r < 0)
+		return error_set(err, r, "cannot talk to the kernel: %s", strerror(-r));
+	return events_start(d, err);
+}
+
+static int roles_start(struct daemon *d, struct error *err)
+{
+	_cleanup_plan_ struct plan base = { 0 };
+	int r = plan_base(&base);
+
+	if (r == 0)
+		r = kernel_apply(d->kernel, &base);
+	if (r < 0)
+		return error_set(err, r, "cannot set up the kernel: %s (see `anonctl doctor`)",
+				 kernel_error_text(d->kernel));
+	if (d->conf->roles & ROLE_RELAY) {
+		const struct relay_role_config rc = {
+			.loop = d->loop, .kernel = d->kernel, .conf = d->conf, .net = d->net, .keys = d->keys
+		};
+
+		return relay_role_new(&rc, &d->relay, err);
+	}
+	const struct client_role_config cc = {
+		.loop = d->loop, .kernel = d->kernel, .conf = d->conf, .net = d->net, .echo = d->echo
+	};
+
+	return client_role_new(&cc, &d->client, err);
+}
+
+/* ---- stop ---- */
+
+/* Circuits outlive a stop, for traffic must neither break nor leak because the daemon is replaced. */
+static void roles_stop(struct daemon *d)
+{
+	bool leave = (d->client && client_role_circuits(d->client)) || (d->relay && relay_role_circuits(d->relay));
+	_cleanup_plan_ struct plan base = { 0 };
+
+	if (leave)
+		log_notice("stopping; circuits stay in the kernel (anond --flush removes them)");
+	client_role_free(d->client, leave);
+	relay_role_free(d->relay, leave);
+	if (!leave && (d->client || d->relay) && plan_base(&base) == 0)
+		kernel_remove(d->kernel, &base);
+	d->client = NULL;
+	d->relay = NULL;
+}
+
+static void daemon_free(struct daemon *d)
+{
+	roles_stop(d);
+	control_free(d->control);
+	echo_free(d->echo);
+	if (d->events) {
+		ev_io_stop(d->loop, &d->io_route);
+		ev_io_stop(d->loop, &d->io_xfrm);
+		kernel_events_free(d->events);
+	}
+	if (d->kernel)
+		kernel_free(d->kernel);
+	network_free(d->net);
+	relay_keys_free(d->keys);
+	config_free(d->conf);
+}
+
+static void on_stop(struct ev_loop *loop, ev_signal *w, int events)
+{
+	(void)w;
+	(void)events;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void on_hup(struct ev_loop *loop, ev_signal *w, int events)
+{
+	struct error err = { "" };
+
+	(void)loop;
+	(void)events;
+	if (daemon_reload(w->data, &err) < 0)
+		log_err("%s", err.text);
+}
+
+static void loop_run(struct daemon *d)
+{
+	ev_signal term, intr, hup;
+
+	ev_signal_init(&term, on_stop, SIGTERM);
+	ev_signal_init(&intr, on_stop, SIGINT);
+	ev_signal_init(&hup, on_hup, SIGHUP);
+	hup.data = d;
+	ev_signal_start(d->loop, &term);
+	ev_signal_start(d->loop, &intr);
+	ev_signal_start(d->loop, &hup);
+	log_notice("anond %s is ready", ANON_VERSION);
+	ev_run(d->loop, 0);
+}
+
+/* ---- other modes ---- */
+
+static void keep_own(void *ctx, const struct kobject *o)
+{
+	plan_add_copy(ctx, o);
+}
+
+static int flush(void)
+{
+	_cleanup_plan_ struct plan have = { 0 };
+	struct kernel *k;
+	int r = kernel_open(&k);
+
+	if (r < 0) {
+		log_err("cannot talk to the kernel: %s", strerror(-r));
+		return EXIT_FAILURE;
+	}
+	r = kernel_dump(k, KERNEL_DUMP_ALL, keep_own, &have);
+	if (r == 0)
+		r = kernel_remove(k, &have);
+	if (r < 0)
+		log_err("not everything could be removed: %s", kernel_error_text(k));
+	kernel_free(k);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+enum mode { MODE_RUN, MODE_CHECK, MODE_FLUSH };
+
+/* -1, or the exit status. */
+static int arguments(int argc, char **argv, const char **config, enum mode *mode)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, 't' },
+		{ "flush", no_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "help-config", no_argument, NULL, 'H' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			*config = optarg;
+			break;
+		case 't':
+			*mode = MODE_CHECK;
+			break;
+		case 'f':
+			*mode = MODE_FLUSH;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_SUCCESS;
+		case 'H':
+			return config_help(stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+		case 'V':
+			puts("anond " ANON_VERSION);
+			return EXIT_SUCCESS;
+		default:
+			fputs(usage, stderr);
+			return EXIT_CONFIG;
+		}
+	}
+	if (optind < argc) {
+		fputs(usage, stderr);
+		return EXIT_CONFIG;
+	}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	const struct rlimit no_core = { 0, 0 };
+	struct daemon d = { .started_ms = clock_monotonic_ms() };
+	const char *config = CONFIG_FILE;
+	enum mode mode = MODE_RUN;
+	struct error err = { "" };
+	int r = arguments(argc, argv, &config, &mode);
+
+	if (r >= 0)
+		return r;
+	setrlimit(RLIMIT_CORE, &no_core);
+	signal(SIGPIPE, SIG_IGN);
+	if (sodium_init() < 0) {
+		log_err("libsodium cannot be initialised");
+		return EXIT_FAILURE;
+	}
+	if (mode == MODE_FLUSH)
+		return flush();
+	r = load(&d, config, &err);
+	if (r < 0 || mode == MODE_CHECK) {
+		if (r < 0)
+			log_err("%s", err.text);
+		daemon_free(&d);
+		return r < 0 ? EXIT_CONFIG : EXIT_SUCCESS;
+	}
+	d.loop = ev_default_loop(EVFLAG_AUTO);
+	r = start(&d, &err);
+	if (r == 0)
+		r = roles_start(&d, &err);
+	if (r == 0)
+		loop_run(&d);
+	else
+		log_err("%s", err.text);
+	daemon_free(&d);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "anond/overlay.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "anond/journal.h"
+#include "anond/transport.h"
+#include "lib/hash.h"
+#include "lib/log.h"
+#include "model/overlay.h"
+#include "plan/plan.h"
+#include "wire/ctrl.h"
+
+#define PROBE_INTERVAL_S 1.
+#define PROBE_TRIES 6 /* then the link is not fit for use; tried again after PROBE_PAUSE_S */
+#define PROBE_PAUSE_S 30.
+#define IP6_UDP_HEADERS 48 /* bytes */
+
+/* A link that has a device. */
+struct overlay_link {
+	UT_hash_handle by_ifindex, by_number;
+	struct overlay *o;
+	struct link link;
+	unsigned int ifindex;
+	struct transport *transport; /* GUARD: bound to our address on this link; else NULL, the node's is used */
+	bool usable;
+	unsigned int tries;
+	uint64_t nonce;
+	ev_timer probe;
+};
+
+/* The numbers we gave to relays, kept over restarts: live SAs carry them in their if_id. */
+struct numbered {
+	UT_hash_handle hh;
+	struct relay_id id;
+	uint16_t number;
+};
+
+struct overlay {
+	struct overlay_config c;
+	struct links *links;
+	struct journal *journal;
+	struct numbered *numbers;
+	uint16_t next_number;
+	struct overlay_link *by_ifindex, *by_number;
+	struct transport *transport; /* relay: bound to OR_own */
+	bool teardown;
+};
+
+/* ---- link numbers ---- */
+
+static int number_put(struct overlay *o, const struct relay_id *id, uint16_t number)
+{
+	struct numbered *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return -ENOMEM;
+	n->id = *id;
+	n->number = number;
+	HASH_ADD(hh, o->numbers, id, sizeof(n->id), n);
+	if (number >= o->next_number)
+		o->next_number = number + 1;
+	return 0;
+}
+
+static void number_load(void *ctx, const json_t *line)
+{
+	struct overlay *o = ctx;
+	const char *hex = json_string_value(json_object_get(line, "relay"));
+	json_int_t number = json_integer_value(json_object_get(line, "number"));
+	struct relay_id id;
+	size_t len;
+
+	if (hex && sodium_hex2bin(id.b, sizeof(id.b), hex, strlen(hex), NULL, &len, NULL) == 0 && len == sizeof(id.b) &&
+	    number >= LINK_FIRST && number <= LINK_LAST)
+		number_put(o, &id, (uint16_t)number);
+}
+
+/* The number of the link to a relay, LINK_FIRST.., or -ENOSPC, -ENOMEM. */
+static int number_of(struct overlay *o, const struct relay_id *id)
+{
+	char hex[2 * sizeof(id->b) + 1];
+	struct numbered *n;
+	uint16_t number;
+	int r;
+
+	HASH_FIND(hh, o->numbers, id, sizeof(*id), n);
+	if (n)
+		return n->number;
+	if (o->next_number > LINK_LAST)
+		return -ENOSPC;
+	number = o->next_number;
+	sodium_bin2hex(hex, sizeof(hex), id->b, sizeof(id->b));
+	r = journal_append(o->journal, json_pack("{s:s, s:i}", "relay", hex, "number", (int)number));
+	if (r == 0)
+		r = number_put(o, id, number);
+	return r < 0 ? r : number;
+}
+
+/* ---- devices ---- */
+
+static const char *peer_name(const struct overlay *o, const struct relay_id *id)
+{
+	const struct relay *relay = network_find(o->c.net, id);
+
+	return relay ? relay->name : "a relay that left the network";
+}
+
+static struct overlay_link *find_number(const struct overlay *o, uint16_t number)
+{
+	struct overlay_link *l;
+
+	HASH_FIND(by_number, o->by_number, &number, sizeof(number), l);
+	return l;
+}
+
+static struct transport *transport_of(const struct overlay_link *l)
+{
+	return l->transport ? l->transport : l->o->transport;
+}
+
+static void on_message(void *ctx, unsigned int ifindex, const struct in6_addr *from, const uint8_t *msg, size_t len);
+static void on_probe_timer(struct ev_loop *loop, ev_timer *w, int events);
+
+static int link_install(struct overlay *o, const struct link *link)
+{
+	_cleanup_plan_ struct plan plan = { 0 };
+	int r = plan_link(&plan, link);
+
+	if (r == 0)
+		r = kernel_apply(o->c.kernel, &plan);
+	if (r < 0)
+		log_err("link %u: cannot set it up in the kernel: %s", link->number, kernel_error_text(o->c.kernel));
+	return r;
+}
+
+static void link_uninstall(const struct overlay_link *l)
+{
+	_cleanup_plan_ struct plan plan = { 0 };
+	int r = plan_link(&plan, &l->link);
+
+	if (r == 0)
+		r = kernel_remove(l->o->c.kernel, &plan);
+	if (r < 0)
+		log_err("link %u: cannot remove it from the kernel: %s", l->link.number,
+			kernel_error_text(l->o->c.kernel));
+}
+
+/* The device of a link, made if need be. NULL: could not be made (logged). */
+static struct overlay_link *link_attach(struct overlay *o, const struct link *link)
+{
+	struct overlay_link *l;
+	char name[IF_NAMESIZE];
+
+	if (link_install(o, link) < 0)
+		return NULL;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return NULL;
+	l->o = o;
+	l->link = *link;
+	dev_link(link->number, name);
+	l->ifindex = if_nametoindex(name);
+	if (link->kind == LINK_KIND_GUARD) {
+		int r = transport_new(o->c.loop, &link->self, on_message, o, &l->transport);
+
+		if (r < 0) {
+			log_err("link %u: cannot open its control socket: %s", link->number, strerror(-r));
+			link_uninstall(l);
+			free(l);
+			return NULL;
+		}
+	}
+	ev_init(&l->probe, on_probe_timer);
+	l->probe.data = l;
+	HASH_ADD(by_ifindex, o->by_ifindex, ifindex, sizeof(l->ifindex), l);
+	HASH_ADD(by_number, o->by_number, link.number, sizeof(l->link.number), l);
+	return l;
+}
+
+/* uninstall: take the device away too. */
+static void link_detach(struct overlay_link *l, bool uninstall)
+{
+	struct overlay *o = l->o;
+
+	HASH_DELETE(by_ifindex, o->by_ifindex, l);
+	HASH_DELETE(by_number, o->by_number, l);
+	ev_timer_stop(o->c.loop, &l->probe);
+	transport_free(l->transport);
+	if (uninstall)
+		link_uninstall(l);
+	free(l);
+}
+
+/* ---- the link MTU probe ---- */
+
+static void probe_send(struct overlay_link *l)
+{
+	uint8_t msg[NETWORK_MTU_MAX];
+	size_t len = (size_t)l->link.mtu - IP6_UDP_HEADERS;
+
+	if (ctrl_probe_encode(CTRL_PROBE, l->nonce, msg, len) == 0)
+		transport_send(transport_of(l), l->ifindex, &l->link.remote, msg, len);
+}
+
+static void on_probe_timer(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct overlay_link *l = w->data;
+	struct overlay *o = l->o;
+
+	(void)loop;
+	(void)events;
+	if (l->tries++ < PROBE_TRIES) {
+		l->probe.repeat = PROBE_INTERVAL_S;
+		ev_timer_again(o->c.loop, &l->probe);
+		probe_send(l);
+		return;
+	}
+	log_warn("link %u to %s is up but does not carry packets of %u bytes", l->link.number,
+		 peer_name(o, &l->link.peer), l->link.mtu);
+	l->tries = 0;
+	l->probe.repeat = PROBE_PAUSE_S;
+	ev_timer_again(o->c.loop, &l->probe);
+	o->c.ops->failed(o->c.ctx, &l->link.peer, "the link does not carry packets of the network's link MTU");
+}
+
+static void probe_start(struct overlay_link *l)
+{
+	l->usable = false;
+	l->tries = 0;
+	l->nonce = rng_u64(&rng_system);
+	ev_timer_stop(l->o->c.loop, &l->probe);
+	on_probe_timer(l->o->c.loop, &l->probe, 0);
+}
+
+static void probe_answered(struct overlay_link *l, uint64_t nonce, size_t len)
+{
+	if (l->usable || nonce != l->nonce || len != (size_t)l->link.mtu - IP6_UDP_HEADERS)
+		return;
+	ev_timer_stop(l->o->c.loop, &l->probe);
+	l->usable = true;
+	log_info("link %u to %s is up", l->link.number, peer_name(l->o, &l->link.peer));
+	l->o->c.ops->up(l->o->c.ctx, &l->link);
+}
+
+/* ---- messages ---- */
+
+/* Whether a datagram that came over this link may have this source (the guard rules say the same). */
+static bool source_fits(const struct overlay *o, const struct link *link, const struct in6_addr *from)
+{
+	if (link->kind == LINK_KIND_CLIENTS) {
+		struct in6_addr own = overlay_relay(&o->c.keys->id);
+
+		return overlay_same_prefix(from, &own) && overlay_link(from) == LINK_CLIENTS;
+	}
+	return IN6_ARE_ADDR_EQUAL(from, &link->remote);
+}
+
+static void probe_reply(const struct overlay_link *l, const struct in6_addr *to, uint64_t nonce, size_t len)
+{
+	uint8_t out[NETWORK_MTU_MAX];
+
+	if (len <= sizeof(out) && ctrl_probe_encode(CTRL_PROBE_ACK, nonce, out, len) == 0)
+		transport_send(transport_of(l), l->ifindex, to, out, len);
+}
+
+static void on_message(void *ctx, unsigned int ifindex, const struct in6_addr *from, const uint8_t *msg, size_t len)
+{
+	struct overlay *o = ctx;
+	struct overlay_link *l;
+	struct ctrl_msg m;
+
+	HASH_FIND(by_ifindex, o->by_ifindex, &ifindex, sizeof(ifindex), l);
+	if (!l || !source_fits(o, &l->link, from))
+		return;
+	if (ctrl_decode(msg, len, &m) == 0 && m.type == CTRL_PROBE)
+		probe_reply(l, from, m.handle, m.probe_len);
+	else if (ctrl_decode(msg, len, &m) == 0 && m.type == CTRL_PROBE_ACK)
+		probe_answered(l, m.handle, m.probe_len);
+	else
+		o->c.ops->message(o->c.ctx, &l->link, from, msg, len);
+}
+
+int overlay_send(struct overlay *o, uint16_t number, const struct in6_addr *to, const uint8_t *msg, size_t len)
+{
+	const struct overlay_link *l = find_number(o, number);
+
+	return l ? transport_send(transport_of(l), l->ifindex, to, msg, len) : -ENOENT;
+}
+
+/* ---- what charon reports ---- */
+
+static void on_up(void *ctx, const struct link *link)
+{
+	struct overlay *o = ctx;
+	struct overlay_link *l = find_number(o, link->number);
+
+	if (l && !IN6_ARE_ADDR_EQUAL(&l->link.self, &link->self)) {
+		/* The guard gave another address: what was built over the old one is gone. */
+		struct link old = l->link;
+
+		link_detach(l, true);
+		o->c.ops->down(o->c.ctx, &old);
+		l = NULL;
+	}
+	if (!l)
+		l = link_attach(o, link);
+	if (l)
+		probe_start(l);
+}
+
+static void on_down(void *ctx, const struct link *link, const char *reason)
+{
+	struct overlay *o = ctx;
+	struct overlay_link *l = find_number(o, link->number);
+	bool was;
+
+	if (!l)
+		return;
+	log_info("link %u to %s is down: %s", link->number, peer_name(o, &link->peer), reason);
+	was = l->usable;
+	l->usable = false;
+	ev_timer_stop(o->c.loop, &l->probe);
+	if (was && !o->teardown)
+		o->c.ops->down(o->c.ctx, &l->link);
+}
+
+static void on_failed(void *ctx, const struct link *link, const char *reason)
+{
+	struct overlay *o = ctx;
+
+	log_info("link %u to %s: %s", link->number, peer_name(o, &link->peer), reason);
+	o->c.ops->failed(o->c.ctx, &link->peer, reason);
+}
+
+static void on_service(void *ctx, bool ready)
+{
+	(void)ctx;
+	if (ready)
+		log_info("charon is ready");
+	else
+		log_warn("charon cannot be reached; its links stay as they are");
+}
+
+/* ---- life ---- */
+
+int overlay_set_network(struct overlay *o, const struct network *net)
+{
+	_cleanup_free_ struct links_peer *peers = calloc(net->n_relays + 1, sizeof(*peers));
+	size_t n = 0;
+
+	if (!peers)
+		return -ENOMEM;
+	for (size_t i = 0; i < net->n_relays; i++) {
+		const struct relay *relay = &net->relays[i];
+		int number;
+
+		if (o->c.keys && sodium_memcmp(relay->id.b, o->c.keys->id.b, sizeof(relay->id.b)) == 0)
+			continue;
+		number = number_of(o, &relay->id);
+		if (number < 0)
+			return number;
+		peers[n++] = (struct links_peer){ .relay = relay, .number = (uint16_t)number };
+	}
+	o->c.net = net;
+	return links_set_network(o->links, peers, n);
+}
+
+/* Our IKE identity towards guards has to survive a restart: with it come our addresses. */
+static int client_id(const char *run, uint8_t id[LINKS_CLIENT_ID_LEN])
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_fclose_ FILE *f = NULL;
+
+	if (asprintf(&path, "%s/client-id", run) < 0)
+		return -ENOMEM;
+	f = fopen(path, "re");
+	if (f && fread(id, LINKS_CLIENT_ID_LEN, 1, f) == 1)
+		return 0;
+	if (f)
+		fclose(f);
+	randombytes_buf(id, LINKS_CLIENT_ID_LEN);
+	f = fopen(path, "we");
+	if (!f || fwrite(id, LINKS_CLIENT_ID_LEN, 1, f) != 1 || fflush(f) != 0)
+		return -errno;
+	return 0;
+}
+
+static int links_start(struct overlay *o)
+{
+	const struct config *conf = o->c.conf;
+	const struct relay_keys *keys = o->c.keys;
+	struct links_config lc = {
+		.loop = o->c.loop,
+		.vici_path = conf->vici,
+		.link_mtu = o->c.net->link_mtu,
+		.timing = { .dpd_s = conf->link.dpd_s,
+			    .rekey_child_s = conf->link.rekey_s,
+			    .rekey_ike_s = conf->link.ike_rekey_s },
+		.up = on_up,
+		.down = on_down,
+		.failed = on_failed,
+		.service = on_service,
+		.ctx = o,
+	};
+
+	if (keys) {
+		const struct relay *self = network_find(o->c.net, &keys->id);
+
+		lc.roles = LINKS_RELAY | (conf->guard ? LINKS_GUARD : 0);
+		lc.self = keys->id;
+		lc.link_seed = keys->link_seed;
+		lc.public4 = self->addr4;
+		lc.public6 = self->addr6;
+		lc.overlay_self = overlay_relay(&keys->id);
+	} else {
+		int r = client_id(conf->run, lc.client_id);
+
+		if (r < 0)
+			return r;
+		lc.roles = LINKS_CLIENT;
+	}
+	return links_new(&lc, &o->links);
+}
+
+/* At a relay: the control socket and, at a guard, the device that all clients share. */
+static int relay_devices(struct overlay *o, struct error *err)
+{
+	const struct in6_addr self = overlay_relay(&o->c.keys->id);
+	const struct link clients = {
+		.kind = LINK_KIND_CLIENTS,
+		.number = LINK_CLIENTS,
+		.self = self,
+		.mtu = o->c.net->link_mtu,
+	};
+	int r = transport_new(o->c.loop, &self, on_message, o, &o->transport);
+
+	if (r < 0)
+		return error_set(err, r, "cannot open the control socket on the overlay address: %s", strerror(-r));
+	if (o->c.conf->guard && !link_attach(o, &clients))
+		return error_set(err, -EIO, "cannot make the clients' link device");
+	return 0;
+}
+
+int overlay_new(const struct overlay_config *conf, struct overlay **ret, struct error *err)
+{
+	struct overlay *o = calloc(1, sizeof(*o));
+	_cleanup_free_ char *path = NULL;
+	int r;
+
+	if (!o || asprintf(&path, "%s/links", conf->conf->run) < 0) {
+		free(o);
+		return error_set(err, -ENOMEM, "out of memory");
+	}
+	o->c = *conf;
+	o->next_number = LINK_FIRST;
+	r = journal_open(path, number_load, o, &o->journal);
+	if (r < 0) {
+		error_set(err, r, "%s: %s", path, strerror(-r));
+	} else if (conf->keys) {
+		r = relay_devices(o, err);
+	}
+	if (r == 0) {
+		r = links_start(o);
+		if (r == 0)
+			r = overlay_set_network(o, conf->net);
+		if (r < 0)
+			error_set(err, r, "cannot manage overlay links: %s", strerror(-r));
+	}
+	if (r < 0) {
+		overlay_free(o);
+		return r;
+	}
+	*ret = o;
+	return 0;
+}
+
+void overlay_teardown(struct overlay *o)
+{
+	struct overlay_link *l, *next_link;
+	struct numbered *n, *next;
+
+	o->teardown = true;
+	HASH_ITER (hh, o->numbers, n, next)
+		links_drop(o->links, &n->id);
+	HASH_ITER (by_number, o->by_number, l, next_link)
+		link_detach(l, true);
+}
+
+void overlay_free(struct overlay *o)
+{
+	struct overlay_link *l, *next_link;
+	struct numbered *n, *next;
+
+	if (!o)
+		return;
+	links_free(o->links);
+	HASH_ITER (by_number, o->by_number, l, next_link)
+		link_detach(l, false);
+	HASH_ITER (hh, o->numbers, n, next) {
+		HASH_DEL(o->numbers, n);
+		free(n);
+	}
+	transport_free(o->transport);
+	journal_close(o->journal);
+	free(o);
+}
+
+/* ---- demand ---- */
+
+const struct link *overlay_link_to(const struct overlay *o, const struct relay_id *peer)
+{
+	struct numbered *n;
+	const struct overlay_link *l;
+
+	HASH_FIND(hh, o->numbers, peer, sizeof(*peer), n);
+	l = n ? find_number(o, n->number) : NULL;
+	return l && l->usable ? &l->link : NULL;
+}
+
+int overlay_want(struct overlay *o, const struct relay *peer)
+{
+	const struct link *link = overlay_link_to(o, &peer->id);
+	int number = number_of(o, &peer->id);
+	int r = number < 0 ? number : links_want(o->links, peer, (uint16_t)number);
+
+	return r == 0 && link ? 1 : r;
+}
+
+void overlay_drop(struct overlay *o, const struct relay_id *peer)
+{
+	struct numbered *n;
+	struct overlay_link *l;
+
+	links_drop(o->links, peer);
+	HASH_FIND(hh, o->numbers, peer, sizeof(*peer), n);
+	l = n ? find_number(o, n->number) : NULL;
+	if (l && l->link.kind == LINK_KIND_GUARD)
+		link_detach(l, true);
+}
+
+/* ---- for people ---- */
+
+static const char *state_name(enum link_state s)
+{
+	static const char *const names[] = {
+		[LINK_DOWN] = "down", [LINK_CONNECTING] = "connecting", [LINK_UP] = "up", [LINK_FAILED] = "failed"
+	};
+
+	return names[s];
+}
+
+struct json_walk {
+	const struct overlay *o;
+	json_t *list;
+};
+
+static void add_link(void *ctx, const struct link_info *info)
+{
+	const struct json_walk *w = ctx;
+	const struct overlay_link *l = find_number(w->o, info->link.number);
+	const char *state = info->state == LINK_UP && !(l && l->usable) ? "checking" : state_name(info->state);
+
+	json_array_append_new(w->list, json_pack("{s:i, s:s, s:s, s:s, s:I, s:s, s:i, s:I, s:I}", "number",
+						 (int)info->link.number, "kind",
+						 info->link.kind == LINK_KIND_RELAY ? "relay" : "guard", "peer",
+						 peer_name(w->o, &info->link.peer), "state", state, "since",
+						 (json_int_t)(info->since / 1000), "error", info->last_error, "rekeys",
+						 (int)info->rekeys, "bytes_in", (json_int_t)info->bytes_in, "bytes_out",
+						 (json_int_t)info->bytes_out));
+}
+
+json_t *overlay_links_json(const struct overlay *o)
+{
+	struct json_walk w = { .o = o, .list = json_array() };
+
+	if (o->c.keys && o->c.conf->guard)
+		json_array_append_new(w.list, json_pack("{s:i, s:s, s:s, s:s, s:i}", "number", LINK_CLIENTS, "kind",
+							"clients", "peer", "(anonymous clients)", "state", "up",
+							"clients", (int)links_clients(o->links)));
+	links_each(o->links, add_link, &w);
+	return w.list;
+}
+
+json_t *overlay_charon_json(const struct overlay *o)
+{
+	char version[LINKS_VERSION_MAX] = "";
+
+	links_charon_version(o->links, version);
+	return json_pack("{s:s, s:s}", "state", links_ready(o->links) ? "ready" : "unreachable", "version", version);
+}
+
+size_t overlay_links_up(const struct overlay *o)
+{
+	const struct overlay_link *l;
+	size_t n = 0;
+
+	for (l = o->by_number; l; l = l->by_number.next)
+		n += l->usable;
+	return n;
+}
+
+int overlay_refresh(struct overlay *o, void (*done)(void *ctx, int error), void *ctx)
+{
+	return links_refresh(o->links, done, ctx);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Overlay links as a role uses them: charon makes the SAs (ike/links.h), the plan makes device, guard rules and routes,
+ * and a probe as long as the network's link MTU has to come back before the link counts as up: a wire that
+ * is smaller than agreed would swallow every full packet in silence.
+ */
+#pragma once
+
+#include <ev.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "anond/config.h"
+#include "directory/keys.h"
+#include "directory/network.h"
+#include "ike/links.h"
+#include "kernel/ops.h"
+#include "lib/error.h"
+#include "model/link.h"
+#include "model/relay.h"
+
+struct overlay;
+
+struct overlay_ops {
+	void (*up)(void *ctx, const struct link *link);
+	void (*down)(void *ctx, const struct link *link);
+	void (*failed)(void *ctx, const struct relay_id *peer, const char *reason);
+	/* A control message; from is checked to be an address that this link may use. */
+	void (*message)(void *ctx, const struct link *link, const struct in6_addr *from, const uint8_t *msg,
+			size_t len);
+};
+
+struct overlay_config {
+	struct ev_loop *loop;
+	struct kernel *kernel;
+	const struct config *conf;
+	const struct network *net;
+	const struct relay_keys *keys; /* relay; else NULL */
+	const struct overlay_ops *ops;
+	void *ctx;
+};
+
+/* At a relay the base plan (its overlay address) is in the kernel already. */
+int overlay_new(const struct overlay_config *conf, struct overlay **ret, struct error *err);
+/* Forget everything but leave links, devices and rules as they are: for a restart. NULL is fine. */
+void overlay_free(struct overlay *o);
+/* Take links, devices and rules away: for a regular end. Before overlay_free. */
+void overlay_teardown(struct overlay *o);
+
+/* The network file was replaced. net outlives the call and replaces the old one. */
+int overlay_set_network(struct overlay *o, const struct network *net);
+
+/* 1: it is up; 0: `up` or `failed` will tell. Negative errno: cannot even be tried. */
+int overlay_want(struct overlay *o, const struct relay *peer);
+void overlay_drop(struct overlay *o, const struct relay_id *peer);
+/* The link to peer if it is up, else NULL. Valid until the next event. */
+const struct link *overlay_link_to(const struct overlay *o, const struct relay_id *peer);
+
+/* Best effort. -ENOENT: no such link. */
+int overlay_send(struct overlay *o, uint16_t number, const struct in6_addr *to, const uint8_t *msg, size_t len);
+
+/* JSON for `link list` and the charon part of `status`. New references. */
+json_t *overlay_links_json(const struct overlay *o);
+json_t *overlay_charon_json(const struct overlay *o);
+size_t overlay_links_up(const struct overlay *o);
+/* Bring the byte counts up to date, then call done. -ENOTCONN. */
+int overlay_refresh(struct overlay *o, void (*done)(void *ctx, int error), void *ctx);

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "anond/relay_role.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "anond/journal.h"
+#include "anond/record.h"
+#include "lib/clock.h"
+#include "lib/hash.h"
+#include "lib/log.h"
+#include "model/overlay.h"
+#include "plan/diff.h"
+#include "plan/plan.h"
+
+struct saved {
+	UT_hash_handle hh;
+	struct relay_record r;
+};
+
+struct relay_role {
+	struct relay_role_config c;
+	struct onion_key onion;
+	struct relay_engine *engine;
+	struct overlay *overlay;
+	struct journal *journal;
+	struct saved *saved; /* only while loading */
+	ev_timer tick;
+};
+
+static void run(struct relay_role *r, struct actions *as);
+
+/* ---- journal ---- */
+
+static void load_line(void *ctx, const json_t *line)
+{
+	struct relay_role *r = ctx;
+	const json_t *add = json_object_get(line, "add");
+	uint32_t number = (uint32_t)json_integer_value(json_object_get(line, "del"));
+	struct relay_record rec;
+	struct saved *s;
+
+	if (add && record_to_relay(add, &rec) == 0) {
+		number = rec.circuit.number;
+		HASH_FIND(hh, r->saved, &number, sizeof(number), s);
+		if (!s) {
+			s = calloc(1, sizeof(*s));
+			if (!s)
+				return;
+			s->r = rec;
+			HASH_ADD(hh, r->saved, r.circuit.number, sizeof(s->r.circuit.number), s);
+		}
+		s->r = rec;
+		return;
+	}
+	HASH_FIND(hh, r->saved, &number, sizeof(number), s);
+	if (s) {
+		HASH_DEL(r->saved, s);
+		free(s);
+	}
+}
+
+static void dump_record(void *ctx, const struct relay_record *rec)
+{
+	journal_append(ctx, json_pack("{s:o}", "add", record_of_relay(rec)));
+}
+
+static void dump_all(void *ctx, struct journal *j)
+{
+	relay_engine_each(((struct relay_role *)ctx)->engine, dump_record, j);
+}
+
+static void save(struct relay_role *r, json_t *line)
+{
+	int e = journal_append(r->journal, line);
+
+	if (e == 0)
+		e = journal_compact(r->journal, relay_role_circuits(r), dump_all, r);
+	if (e < 0)
+		log_err("cannot save the circuit table: %s", strerror(-e));
+}
+
+/* ---- carrying actions out ---- */
+
+static void install(struct relay_role *r, const struct action *a, struct actions *out)
+{
+	_cleanup_plan_ struct plan plan = { 0 };
+	struct relay_record rec;
+	int e = plan_relay_circuit(&plan, &a->relay, a->keys);
+
+	if (e == 0)
+		e = kernel_apply(r->c.kernel, &plan);
+	if (e < 0)
+		log_warn("a circuit could not be installed: %s", kernel_error_text(r->c.kernel));
+	relay_engine_installed(r->engine, clock_monotonic_ms(), a->relay.number, e, out);
+	if (e == 0 && relay_engine_record(r->engine, a->relay.number, &rec) == 0)
+		save(r, json_pack("{s:o}", "add", record_of_relay(&rec)));
+}
+
+static void uninstall(struct relay_role *r, const struct relay_circuit *c)
+{
+	_cleanup_plan_ struct plan plan = { 0 };
+	int e = plan_relay_circuit(&plan, c, NULL);
+
+	if (e == 0)
+		e = kernel_remove(r->c.kernel, &plan);
+	if (e < 0)
+		log_err("a circuit could not be removed: %s", kernel_error_text(r->c.kernel));
+	save(r, json_pack("{s:I}", "del", (json_int_t)c->number));
+}
+
+static void want_link(struct relay_role *r, const struct relay_id *id, struct actions *out)
+{
+	const struct relay *peer = network_find(r->c.net, id);
+	int e = peer ? overlay_want(r->overlay, peer) : -ENOENT;
+
+	if (e < 0)
+		relay_engine_link_down(r->engine, clock_monotonic_ms(), id, out);
+	else if (e > 0)
+		relay_engine_link_up(r->engine, clock_monotonic_ms(), overlay_link_to(r->overlay, id), out);
+}
+
+static void arm(struct relay_role *r)
+{
+	struct actions as = { 0 };
+	uint64_t next = UINT64_MAX;
+	uint64_t now = clock_monotonic_ms();
+
+	relay_engine_tick(r->engine, now, clock_wall_s(), &as, &next);
+	ev_timer_stop(r->c.loop, &r->tick);
+	if (next != UINT64_MAX) {
+		ev_timer_set(&r->tick, next > now ? (double)(next - now) / 1000. : 0.001, 0.);
+		ev_timer_start(r->c.loop, &r->tick);
+	}
+	if (as.n)
+		run(r, &as);
+	actions_clear(&as);
+}
+
+/* Carries out and clears. An action may add further ones at the end. */
+static void run(struct relay_role *r, struct actions *as)
+{
+	for (size_t i = 0; i < as->n; i++) {
+		const struct action a = as->v[i]; /* as->v may move */
+
+		switch (a.type) {
+		case ACTION_SEND:
+			overlay_send(r->overlay, a.link, &a.peer, a.msg, CTRL_MSG_LEN);
+			break;
+		case ACTION_WANT_LINK:
+			want_link(r, &a.relay_id, as);
+			break;
+		case ACTION_RELAY_INSTALL:
+			install(r, &a, as);
+			break;
+		case ACTION_RELAY_REMOVE:
+			uninstall(r, &a.relay);
+			break;
+		case ACTION_ORIGIN_INSTALL:
+		case ACTION_ORIGIN_PROBE:
+		case ACTION_ORIGIN_STATE:
+			break; /* never from a relay engine */
+		}
+	}
+	actions_clear(as);
+	arm(r);
+}
+
+static void on_tick(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop;
+	(void)events;
+	arm(w->data);
+}
+
+/* ---- events ---- */
+
+static void on_link_up(void *ctx, const struct link *link)
+{
+	struct relay_role *r = ctx;
+	struct actions as = { 0 };
+
+	if (!r->engine)
+		return;
+	relay_engine_link_up(r->engine, clock_monotonic_ms(), link, &as);
+	run(r, &as);
+}
+
+static void link_lost(struct relay_role *r, const struct relay_id *peer)
+{
+	struct actions as = { 0 };
+
+	if (!r->engine)
+		return;
+	relay_engine_link_down(r->engine, clock_monotonic_ms(), peer, &as);
+	run(r, &as);
+}
+
+static void on_link_down(void *ctx, const struct link *link)
+{
+	link_lost(ctx, &link->peer);
+}
+
+static void on_link_failed(void *ctx, const struct relay_id *peer, const char *reason)
+{
+	(void)reason;
+	link_lost(ctx, peer);
+}
+
+static void on_link_message(void *ctx, const struct link *link, const struct in6_addr *from, const uint8_t *msg,
+			    size_t len)
+{
+	struct relay_role *r = ctx;
+	struct actions as = { 0 };
+
+	relay_engine_message(r->engine, clock_monotonic_ms(), clock_wall_s(), link, from, msg, len, &as);
+	run(r, &as);
+}
+
+static const struct overlay_ops overlay_ops = {
+	.up = on_link_up,
+	.down = on_link_down,
+	.failed = on_link_failed,
+	.message = on_link_message,
+};
+
+void relay_role_sa_gone(struct relay_role *r, uint32_t reqid)
+{
+	struct actions as = { 0 };
+
+	if (reqid <= REQID_RELAY_BASE || reqid > REQID_RELAY_BASE + RELAY_CIRCUIT_MAX)
+		return;
+	relay_engine_close(r->engine, clock_monotonic_ms(), reqid - REQID_RELAY_BASE, &as);
+	run(r, &as);
+}
+
+/* ---- adoption ---- */
+
+static bool is_circuit_object(const struct kobject *o)
+{
+	switch (o->type) {
+	case KOBJ_SA:
+		return o->sa.if_id == IFID_CIRC;
+	case KOBJ_SP:
+		return o->sp.if_id == IFID_CIRC;
+	case KOBJ_ELEM:
+		return strncmp(o->elem.set, "circ", 4) == 0;
+	default:
+		return false;
+	}
+}
+
+static void keep_circuit_object(void *ctx, const struct kobject *o)
+{
+	if (is_circuit_object(o))
+		plan_add_copy(ctx, o);
+}
+
+/* 1 if the kernel holds all of the circuit, 0 if not. */
+static int in_kernel(const struct plan *have, const struct relay_circuit *c, struct plan *wanted)
+{
+	_cleanup_plan_ struct plan want = { 0 }, add = { 0 }, rest = { 0 };
+	int e = plan_relay_circuit(&want, c, NULL);
+
+	if (e == 0)
+		e = plan_diff(&want, have, &add, &rest);
+	if (e < 0 || add.n)
+		return e < 0 ? e : 0;
+	for (size_t i = 0; e == 0 && i < want.n; i++)
+		e = plan_add_copy(wanted, &want.v[i]);
+	return e < 0 ? e : 1;
+}
+
+static int adopt(struct relay_role *r)
+{
+	_cleanup_plan_ struct plan have = { 0 }, wanted = { 0 }, add = { 0 }, orphans = { 0 };
+	struct saved *s, *next;
+	size_t adopted = 0, lost = 0;
+	int e = kernel_dump(r->c.kernel, 1u << KOBJ_SA | 1u << KOBJ_SP | 1u << KOBJ_ELEM, keep_circuit_object, &have);
+
+	HASH_ITER (hh, r->saved, s, next) {
+		int there = e < 0 ? e : in_kernel(&have, &s->r.circuit, &wanted);
+
+		if (there == 1 && relay_engine_restore(r->engine, &s->r) == 0)
+			adopted++;
+		else
+			lost++;
+		HASH_DEL(r->saved, s);
+		free(s);
+	}
+	if (e == 0)
+		e = plan_diff(&wanted, &have, &add, &orphans);
+	if (e == 0)
+		e = kernel_remove(r->c.kernel, &orphans);
+	if (adopted || lost || orphans.n)
+		log_notice("adopted %zu circuits, forgot %zu, removed %zu orphaned kernel objects", adopted, lost,
+			   orphans.n);
+	return e;
+}
+
+/* ---- life ---- */
+
+static void base_of(const struct relay_role *r, struct relay_base *b)
+{
+	const struct config *conf = r->c.conf;
+
+	*b = (struct relay_base){
+		.own = overlay_relay(&r->c.keys->id),
+		.exit = conf->roles & ROLE_EXIT,
+		.inner4_enabled = conf->exit.inner4_enabled,
+		.inner4 = conf->exit.inner4,
+		.inner6_enabled = conf->exit.inner6_enabled,
+	};
+}
+
+static int base_apply(struct relay_role *r, struct error *err)
+{
+	_cleanup_plan_ struct plan plan = { 0 };
+	struct relay_base base;
+	int e;
+
+	base_of(r, &base);
+	e = plan_relay_base(&plan, &base);
+	if (e == 0)
+		e = kernel_apply(r->c.kernel, &plan);
+	return e < 0 ? error_set(err, e, "cannot set up the relay in the kernel: %s", kernel_error_text(r->c.kernel))
+		     : 0;
+}
+
+static int engine_start(struct relay_role *r, struct error *err)
+{
+	const struct config *conf = r->c.conf;
+	struct relay_engine_config ec = {
+		.id = r->c.keys->id,
+		.onion_keys = &r->onion,
+		.n_onion_keys = 1,
+		.exit = conf->roles & ROLE_EXIT,
+		.inner4_enabled = conf->exit.inner4_enabled,
+		.inner4 = conf->exit.inner4,
+		.inner6_enabled = conf->exit.inner6_enabled,
+		.dns4 = conf->exit.resolver4,
+		.dns6 = conf->exit.resolver6,
+		.limits = conf->limits,
+		.rng = &rng_system,
+	};
+	_cleanup_free_ char *path = NULL;
+	int e;
+
+	r->onion = (struct onion_key){ .id = r->c.keys->onion_id, .secret = r->c.keys->onion_secret };
+	e = relay_engine_new(&ec, &r->engine);
+	if (e < 0)
+		return error_set(err, e, "cannot start the circuit engine: %s", strerror(-e));
+	if (asprintf(&path, "%s/relay-circuits", conf->run) < 0)
+		return error_set(err, -ENOMEM, "out of memory");
+	e = journal_open(path, load_line, r, &r->journal);
+	return e < 0 ? error_set(err, e, "%s: %s", path, strerror(-e)) : 0;
+}
+
+int relay_role_new(const struct relay_role_config *conf, struct relay_role **ret, struct error *err)
+{
+	struct relay_role *r = calloc(1, sizeof(*r));
+	int e;
+
+	if (!r)
+		return error_set(err, -ENOMEM, "out of memory");
+	r->c = *conf;
+	ev_init(&r->tick, on_tick);
+	r->tick.data = r;
+	e = base_apply(r, err);
+	if (e == 0)
+		e = engine_start(r, err);
+	if (e == 0) {
+		e = adopt(r);
+		if (e < 0)
+			error_set(err, e, "cannot adopt what an earlier run left: %s", kernel_error_text(r->c.kernel));
+	}
+	if (e == 0) {
+		const struct overlay_config oc = {
+			.loop = conf->loop,
+			.kernel = conf->kernel,
+			.conf = conf->conf,
+			.net = conf->net,
+			.keys = conf->keys,
+			.ops = &overlay_ops,
+			.ctx = r,
+		};
+
+		e = overlay_new(&oc, &r->overlay, err);
+	}
+	if (e < 0) {
+		relay_role_free(r, true);
+		return e;
+	}
+	arm(r);
+	*ret = r;
+	return 0;
+}
+
+static void base_remove(struct relay_role *r)
+{
+	_cleanup_plan_ struct plan plan = { 0 };
+	struct relay_base base;
+
+	base_of(r, &base);
+	if (plan_relay_base(&plan, &base) < 0 || kernel_remove(r->c.kernel, &plan) < 0)
+		log_err("cannot remove the relay from the kernel: %s", kernel_error_text(r->c.kernel));
+}
+
+void relay_role_free(struct relay_role *r, bool leave)
+{
+	if (!r)
+		return;
+	ev_timer_stop(r->c.loop, &r->tick);
+	if (!leave) {
+		overlay_teardown(r->overlay);
+		base_remove(r);
+	}
+	overlay_free(r->overlay);
+	relay_engine_free(r->engine);
+	journal_close(r->journal);
+	free(r);
+}
+
+int relay_role_set_network(struct relay_role *r, const struct network *net)
+{
+	int e = overlay_set_network(r->overlay, net);
+
+	if (e == 0)
+		r->c.net = net;
+	return e;
+}
+
+struct overlay *relay_role_overlay(struct relay_role *r)
+{
+	return r->overlay;
+}
+
+size_t relay_role_circuits(const struct relay_role *r)
+{
+	return relay_engine_counters(r->engine)->circuits;
+}
+
+json_t *relay_role_counters_json(const struct relay_role *r)
+{
+	const struct relay_counters *c = relay_engine_counters(r->engine);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} all[] = {
+		{ "created", c->created },
+		{ "refused_malformed", c->refused_malformed },
+		{ "refused_unknown_key", c->refused_unknown_key },
+		{ "refused_decrypt", c->refused_decrypt },
+		{ "refused_replay", c->refused_replay },
+		{ "refused_expired", c->refused_expired },
+		{ "refused_limit", c->refused_limit },
+		{ "refused_rate", c->refused_rate },
+		{ "refused_not_exit", c->refused_not_exit },
+		{ "extend_failed", c->extend_failed },
+		{ "extend_timeout", c->extend_timeout },
+		{ "install_failed", c->install_failed },
+		{ "retransmitted", c->retransmitted },
+		{ "destroyed", c->destroyed },
+		{ "expired", c->expired },
+		{ "unknown_message", c->unknown_message },
+		{ "half_open", c->half_open },
+		{ "circuits", c->circuits },
+		{ "replay_entries", c->replay_entries },
+	};
+	json_t *j = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		json_object_set_new(j, all[i].name, json_integer((json_int_t)all[i].value));
+	return j;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the kernel tells unasked: for the event loop, one descriptor each. */
+#pragma once
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct kernel_events;
+
+struct kernel_events_fns {
+	/* A link device of the host changed (any device: name as the kernel says). */
+	void (*link)(void *ctx, const char *dev, bool up, bool gone);
+	/* Addresses or default routes of the host changed: the path to the outside may have moved. */
+	void (*route)(void *ctx);
+	/* An SA of ours (by reqid) expired or was deleted by somebody; hard: it is gone. */
+	void (*sa)(void *ctx, uint32_t reqid, uint32_t spi, bool hard);
+	/* Messages were lost (ENOBUFS): read everything again. */
+	void (*lost)(void *ctx);
+};
+
+int kernel_events_open(const struct kernel_events_fns *fns, void *ctx, struct kernel_events **ret);
+/* Two descriptors to poll for reading; both then go to kernel_events_read. */
+int kernel_events_fd_route(const struct kernel_events *e);
+int kernel_events_fd_xfrm(const struct kernel_events *e);
+/* Read what is there without blocking and call back. 0 or negative errno. */
+int kernel_events_read(struct kernel_events *e);
+void kernel_events_free(struct kernel_events *e);

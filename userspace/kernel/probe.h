@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What this kernel can do: tried out, not guessed from versions. Needs CAP_NET_ADMIN; what a check makes it takes
+ * away again. For `anonctl doctor` and before the daemon starts.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct probe_result {
+	const char *name; /* e.g. "xfrm interfaces" */
+	bool ok;
+	bool needed;	  /* false: works without, but worse */
+	const char *hint; /* what brings it: kernel option, module, package, sysctl */
+	int error;	  /* negative errno if !ok */
+};
+
+#define PROBE_RELAY 1u	/* also what only relays need */
+#define PROBE_CLIENT 2u /* also what only clients need */
+
+/* An array of *ret_n results, released by free(). 0 or -ENOMEM. */
+int kernel_probe(unsigned int roles, struct probe_result **ret, size_t *ret_n);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every number and name that this project claims in a namespace it shares with others (kernel, charon,
+ * the administrator). charon counts its reqids from 1 and takes SPIs from 0xc0000000 to 0xcfffffff.
+ */
+#pragma once
+
+#define ANON_CTRL_PORT 4711 /* UDP, control protocol, overlay addresses only */
+
+/* XFRM interface identifiers. */
+#define IFID_CIRC 0x616e0001u	    /* circ0: all circuits of a relay */
+#define IFID_LINK_BASE 0x616f0000u  /* + link number */
+#define IFID_LAYER_BASE 0x61700000u /* + slot * 8 + layer (0 = T_1), originator */
+#define IFID_LAYER_END 0x61800000u
+
+/* XFRM request ids. */
+#define REQID_RELAY_BASE 0x40000000u /* + relay circuit number; also the circuit's mark at an exit */
+#define REQID_LAYER_BASE 0x50000000u /* + slot * 8 + layer, originator */
+#define RELAY_CIRCUIT_MAX 0x0fffffffu
+
+/* SPIs that we draw: [SPI_MIN, SPI_MAX]. 1..255 are reserved (RFC 4303 section 2.1). */
+#define SPI_MIN 0x10000000u
+#define SPI_MAX 0x7fffffffu
+
+/* Packet marks. */
+#define MARK_LINK 0x616e0042u /* charon's own packets and link ESP: routed by the main table */
+
+/* Routing: one table for what circuits carry, and the rules that lead to it. */
+#define RT_TABLE_ANON 7042
+#define RULE_PREF_LINK 7040 /* fwmark MARK_LINK: main */
+#define RULE_PREF_ANON 7042 /* RT_TABLE_ANON */
+#define RTPROT_ANON 142	    /* route protocol of every route that is ours */
+
+/* Interface names. */
+#define DEV_CIRC "circ0"
+#define DEV_LINK_PREFIX "ovl"  /* ovl<link number>: overlay link */
+#define DEV_LAYER_PREFIX "hop" /* hop<slot>-<layer, from 1>: T_1 .. T_(k-1) at the originator */
+#define DEV_ANON_PREFIX "anon" /* anon<slot>: T_k at the originator; the user's packets enter here */
+
+/* Link numbers, 16 bits, local to one node. They stand in the circuit addresses of the node's /64. */
+#define LINK_NONE 0    /* ::1, the relay's own overlay address, lies here */
+#define LINK_CLIENTS 1 /* all anonymous clients of a guard */
+#define LINK_FIRST 2   /* first neighbour */
+#define LINK_LAST 0xfffeu
+#define LINK_INNER 0xffffu /* inner client addresses of an exit */
+
+#define HOPS_MAX 5
+#define HOPS_DEFAULT 3

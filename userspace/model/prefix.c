@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "model/prefix.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* 0..max in plain decimal: no sign, no leading zero. */
+static int parse_len(const char *text, unsigned int max, uint8_t *ret)
+{
+	unsigned int v = 0;
+
+	if (text[0] == '\0' || (text[0] == '0' && text[1] != '\0'))
+		return -EINVAL;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return -EINVAL;
+		v = v * 10 + (unsigned int)(*text - '0');
+		if (v > max)
+			return -EINVAL;
+	}
+	*ret = (uint8_t)v;
+	return 0;
+}
+
+static int check_host_bits(const struct prefix *p, unsigned int bits)
+{
+	const uint8_t *b = p->family == AF_INET ? (const uint8_t *)&p->a4 : p->a6.s6_addr;
+
+	for (unsigned int i = p->len; i < bits; i++)
+		if (b[i / 8] & (0x80u >> (i % 8)))
+			return -EINVAL;
+	return 0;
+}
+
+int prefix_parse(const char *text, struct prefix *ret)
+{
+	struct prefix p = { 0 };
+	const char *slash = strchr(text, '/');
+	size_t len = slash ? (size_t)(slash - text) : strlen(text);
+	char addr[INET6_ADDRSTRLEN];
+	unsigned int bits;
+
+	if (len >= sizeof(addr))
+		return -EINVAL;
+	memcpy(addr, text, len);
+	addr[len] = '\0';
+	p.family = strchr(addr, ':') ? AF_INET6 : AF_INET;
+	bits = p.family == AF_INET ? 32 : 128;
+	p.len = (uint8_t)bits;
+	if (inet_pton(p.family, addr, p.family == AF_INET ? (void *)&p.a4 : (void *)&p.a6) != 1)
+		return -EINVAL;
+	if (slash && parse_len(slash + 1, bits, &p.len) < 0)
+		return -EINVAL;
+	if (check_host_bits(&p, bits) < 0)
+		return -EINVAL;
+	*ret = p;
+	return 0;
+}
+
+void prefix_format(const struct prefix *p, char ret[PREFIX_TEXT_MAX])
+{
+	char addr[INET6_ADDRSTRLEN] = "";
+
+	inet_ntop(p->family, p->family == AF_INET ? (const void *)&p->a4 : (const void *)&p->a6, addr, sizeof(addr));
+	snprintf(ret, PREFIX_TEXT_MAX, "%s/%u", addr, p->len);
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "model/circuit.h"
+
+#define PREFIX_TEXT_MAX 52u /* with the final NUL */
+
+/* "192.0.2.0/24", "2001:db8::/32", or an address alone (all bits). -EINVAL also if bits are set behind the length. */
+int prefix_parse(const char *text, struct prefix *ret);
+void prefix_format(const struct prefix *p, char ret[PREFIX_TEXT_MAX]);

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What stands as long as the daemon has a role: tables, counters, routing rules, and the client's fences. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "plan/build.h"
+#include "plan/plan.h"
+
+/* Why a packet was dropped; the names are what kernel_counters reports. */
+static const char *const counters_netdev[] = { "drop_link", "drop_layer", "drop_anon", "drop_circ" };
+static const char *const counters_inet[] = {
+	"drop_public",	"drop_private", "drop_hairpin", "drop_forward", "drop_input",
+	"drop_unasked", "drop_output",	"drop_unnated", "drop_killed",
+};
+
+static int add_hthresh(struct plan *p)
+{
+	struct kobject *o = plan_add(p, KOBJ_HTHRESH);
+	if (!o)
+		return -ENOMEM;
+	/* Our policies name one remote host each; whole-address hashing keeps inserting them O(1). */
+	o->hthresh = (struct kobj_hthresh){ .local4 = 0, .remote4 = 32, .local6 = 0, .remote6 = 128 };
+	return 0;
+}
+
+int plan_base(struct plan *p)
+{
+	int r = add_hthresh(p);
+	if (r < 0)
+		return r;
+	r = build_nft(p, NFT_TABLE, NFT_NETDEV, NFT_TABLE_NAME, NULL);
+	if (r < 0)
+		return r;
+	r = build_nft(p, NFT_TABLE, NFT_INET, NFT_TABLE_NAME, NULL);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(counters_netdev); i++) {
+		r = build_nft(p, NFT_COUNTER, NFT_NETDEV, counters_netdev[i], NULL);
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(counters_inet); i++) {
+		r = build_nft(p, NFT_COUNTER, NFT_INET, counters_inet[i], NULL);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ESP of ours need not be tracked; what leaves a circuit must be. */
+static int client_untracked(struct plan *p)
+{
+	struct chain c;
+	chain_open(&c, NFT_INET, "client_prerouting", "type filter hook prerouting priority raw; policy accept;");
+	chain_rule(&c, "iifname \"" DEV_LINK_PREFIX "*\" notrack");
+	chain_rule(&c, "iifname \"" DEV_LAYER_PREFIX "*\" notrack");
+	int r = chain_close(&c, p);
+	if (r < 0)
+		return r;
+	chain_open(&c, NFT_INET, "client_output", "type filter hook output priority raw; policy accept;");
+	chain_rule(&c, "oifname \"" DEV_LINK_PREFIX "*\" notrack");
+	chain_rule(&c, "oifname \"" DEV_LAYER_PREFIX "*\" notrack");
+	return chain_close(&c, p);
+}
+
+static int client_input(struct plan *p)
+{
+	struct chain c;
+	chain_open(&c, NFT_INET, "client_input", "type filter hook input priority filter; policy accept;");
+	/* conntrack calls a redirect "related" */
+	chain_rule(&c, "iifname \"" DEV_ANON_PREFIX "*\" icmp type redirect counter name drop_unasked drop");
+	chain_rule(&c, "iifname \"" DEV_ANON_PREFIX "*\" ct state established,related accept");
+	chain_rule(&c, "iifname \"" DEV_ANON_PREFIX "*\" counter name drop_unasked drop");
+	chain_rule(&c, "iifname \"" DEV_LAYER_PREFIX "*\" meta l4proto esp accept");
+	chain_rule(&c, "iifname \"" DEV_LAYER_PREFIX "*\" counter name drop_input drop");
+	chain_rule(&c, "iifname \"" DEV_LINK_PREFIX "*\" meta l4proto esp accept");
+	chain_rule(&c, "iifname \"" DEV_LINK_PREFIX "*\" udp dport %d accept", ANON_CTRL_PORT);
+	chain_rule(&c, "iifname \"" DEV_LINK_PREFIX "*\" counter name drop_input drop");
+	return chain_close(&c, p);
+}
+
+static int client_forward(struct plan *p)
+{
+	static const char *const devs[] = { DEV_ANON_PREFIX, DEV_LAYER_PREFIX };
+	struct chain c;
+	chain_open(&c, NFT_INET, "client_forward", "type filter hook forward priority filter; policy accept;");
+	for (size_t i = 0; i < ARRAY_SIZE(devs); i++) {
+		chain_rule(&c, "iifname \"%s*\" counter name drop_forward drop", devs[i]);
+		chain_rule(&c, "oifname \"%s*\" counter name drop_forward drop", devs[i]);
+	}
+	return chain_close(&c, p);
+}
+
+/*
+ * Header fields that a sender may use as a mark or that tell its system, and that the encapsulation would copy
+ * outwards. The first word of an IPv6 header is version, traffic class and flow label (RFC 8200 section 3).
+ */
+static int client_normalise(struct plan *p)
+{
+	struct chain c;
+	chain_open(&c, NFT_INET, "client_postrouting", "type filter hook postrouting priority mangle; policy accept;");
+	chain_rule(&c, "oifname \"" DEV_ANON_PREFIX "*\" meta nfproto ipv6 @nh,0,32 set 0x60000000");
+	chain_rule(&c, "oifname \"" DEV_ANON_PREFIX "*\" ip dscp set cs0 ip ecn set not-ect");
+	return chain_close(&c, p);
+}
+
+/* Where packets to selected destinations are sent by the chains of plan_selection. */
+static int client_judge(struct plan *p)
+{
+	struct chain c;
+	chain_open(&c, NFT_INET, "kill_judge", NULL);
+	chain_rule(&c, "oifname \"" DEV_ANON_PREFIX "*\" accept");
+	chain_rule(&c, "oifname \"lo\" accept");
+	/* charon and link ESP, to the guard */
+	chain_rule(&c, "meta mark 0x%x meta l4proto { udp, esp } accept", MARK_LINK);
+	/* layers of circuits, which a selection of ::/0 covers too */
+	chain_rule(&c, "oifname \"" DEV_LAYER_PREFIX "*\" meta l4proto esp accept");
+	chain_rule(&c, "oifname \"" DEV_LINK_PREFIX "*\" meta l4proto esp accept");
+	chain_rule(&c, "oifname \"" DEV_LINK_PREFIX "*\" udp dport %d accept", ANON_CTRL_PORT);
+	chain_rule(&c, "oifname \"" DEV_CIRC "\" accept");
+	/* router and neighbour discovery (RFC 4861), listener reports (RFC 3810): they do not leave the local wire */
+	chain_rule(&c, "icmpv6 type { 133, 134, 135, 136 } ip6 hoplimit 255 ip6 daddr { fe80::/10, ff02::/16 } accept");
+	chain_rule(&c, "icmpv6 type { 131, 132, 143 } ip6 hoplimit 1 ip6 daddr ff02::/16 accept");
+	chain_rule(&c, "ip protocol udp udp sport 68 udp dport 67 accept");
+	chain_rule(&c, "ip6 daddr { fe80::/10, ff02::1:2 } udp sport 546 udp dport 547 accept");
+	chain_rule(&c, "counter name drop_killed drop");
+	return chain_close(&c, p);
+}
+
+static int add_rule(struct plan *p, const struct kobj_rule *rule)
+{
+	struct kobject *o = plan_add(p, KOBJ_RULE);
+	if (!o)
+		return -ENOMEM;
+	o->rule = *rule;
+	return 0;
+}
+
+static int client_rules(struct plan *p)
+{
+	struct in6_addr overlay = { .s6_addr = { 0xfd } };
+	const struct kobj_rule rules[] = {
+		{ .family = AF_INET, .pref = RULE_PREF_LINK, .fwmark = MARK_LINK, .table = RT_TABLE_MAIN },
+		{ .family = AF_INET6, .pref = RULE_PREF_LINK, .fwmark = MARK_LINK, .table = RT_TABLE_MAIN },
+		{ .family = AF_INET6, .pref = RULE_PREF_OVERLAY, .to = prefix6(&overlay, 8), .table = RT_TABLE_MAIN },
+		/* `local`: what an exit or a router on the same host forwards goes its own way. */
+		{ .family = AF_INET, .pref = RULE_PREF_ANON, .local = true, .table = RT_TABLE_ANON },
+		{ .family = AF_INET6, .pref = RULE_PREF_ANON, .local = true, .table = RT_TABLE_ANON },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+		int r = add_rule(p, &rules[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int plan_client_base(struct plan *p)
+{
+	int (*const steps[])(struct plan *) = { client_untracked, client_input, client_forward,
+						client_normalise, client_judge, client_rules };
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		int r = steps[i](p);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Small steps that the plans are made of; inside plan/ only. Each returns 0, -ENOMEM or -EINVAL. */
+#pragma once
+
+#include <stdio.h>
+
+#include "plan/object.h"
+
+/* /proc/sys/net/<family>/conf/<dev>/<name> */
+int build_sysctl(struct plan *p, const char *family, const char *dev, const char *name, const char *value);
+/* An xfrm interface, down, without link-local address, policy check (unless `policy`), redirects or autoconfiguration.
+ */
+int build_link(struct plan *p, const char *dev, uint32_t if_id, uint16_t mtu, bool policy);
+int build_up(struct plan *p, const char *dev);
+int build_addr(struct plan *p, const char *dev, struct prefix addr);
+int build_route(struct plan *p, const struct kobj_route *r);
+int build_nft(struct plan *p, enum nft_kind kind, enum nft_family family, const char *name, const char *spec);
+
+/*
+ * The text of a chain, rule by rule. chain_open never fails; the first error is kept and returned by chain_close,
+ * which adds the chain to the plan. hook NULL: a chain that is only jumped to.
+ */
+struct chain {
+	FILE *out;
+	char *text;
+	size_t len;
+	enum nft_family family;
+	char name[NFT_NAME_MAX];
+	char *hook;
+	int error;
+};
+
+void chain_open(struct chain *c, enum nft_family family, const char *name, const char *hook_fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+void chain_rule(struct chain *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int chain_close(struct chain *c, struct plan *p);
+
+/* Addresses as nft reads them. */
+struct addr_text {
+	char s[INET6_ADDRSTRLEN + 4];
+};
+struct addr_text text_prefix(const struct prefix *p); /* with its length, unless it is a host */
+struct addr_text text_addr6(const struct in6_addr *a);
+struct addr_text text_net6(const struct in6_addr *a, uint8_t len);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What has to be made and what has to go so that the kernel holds what is wanted. Pure. */
+#pragma once
+
+#include "plan/object.h"
+
+/*
+ * ret_add: objects of want that have lacks, in want's order. ret_remove: objects of have that want lacks, in an
+ * order fit for kernel_remove (it goes backwards). An object that differs is in both. Keys are not compared. Both
+ * outputs must be empty plans; their objects are copies. Sysctls and thresholds are not in dumps: they are left
+ * out of both; nft chains are compared by name (what they hold is re-made by applying the plan again).
+ * 0 or -ENOMEM.
+ */
+int plan_diff(const struct plan *want, const struct plan *have, struct plan *ret_add, struct plan *ret_remove);

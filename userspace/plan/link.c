@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One overlay link: its device, the chain at its entry, its routes. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/overlay.h"
+#include "plan/build.h"
+#include "plan/mtu.h"
+#include "plan/plan.h"
+
+/* The first word of an IPv6 header and the hop limit (64, which forwarding turns to OVERLAY_HOPLIMIT): nothing to mark.
+ */
+#define NORMALISE "@nh,0,32 set 0x60000000 ip6 hoplimit set 64"
+
+void dev_link(uint16_t number, char *ret)
+{
+	snprintf(ret, IFNAMSIZ, DEV_LINK_PREFIX "%u", number);
+}
+
+static bool link_ok(const struct link *l)
+{
+	if (l->mtu < MTU_INNER6 || l->self.s6_addr[0] != 0xfd)
+		return false;
+	if (l->kind == LINK_KIND_CLIENTS)
+		return l->number == LINK_CLIENTS;
+	if (l->number < LINK_FIRST || l->number > LINK_LAST || l->remote.s6_addr[0] != 0xfd)
+		return false;
+	if (l->kind == LINK_KIND_RELAY)
+		return !overlay_same_prefix(&l->self, &l->remote);
+	return memcmp(&l->self, &l->remote, sizeof(l->self)) != 0;
+}
+
+static void relay_ingress(struct chain *c, const struct link *l, uint32_t mark)
+{
+	struct addr_text own = text_addr6(&l->self), peer = text_addr6(&l->remote);
+	struct in6_addr circuits = overlay_addr(&l->self, l->number, 0);
+	struct addr_text net = text_net6(&circuits, 80), behind = text_net6(&l->remote, 64);
+
+	/* forward: to one of our SAs, which its mark ties to this link */
+	chain_rule(c, "ip6 nexthdr esp ip6 saddr %s ip6 daddr %s " NORMALISE " meta mark set 0x%x accept", net.s, own.s,
+		   mark);
+	if (l->kind == LINK_KIND_CLIENTS) {
+		chain_rule(c, "ip6 nexthdr udp ip6 saddr %s ip6 daddr %s udp dport %d accept", net.s, own.s,
+			   ANON_CTRL_PORT);
+		return;
+	}
+	/* back: through circ0 to where the circuit came from */
+	chain_rule(c, "ip6 nexthdr esp ip6 saddr %s ip6 daddr %s " NORMALISE " accept", peer.s, behind.s);
+	chain_rule(c, "ip6 nexthdr udp ip6 saddr %s ip6 daddr %s udp dport %d accept", peer.s, own.s, ANON_CTRL_PORT);
+}
+
+static void guard_ingress(struct chain *c, const struct link *l, uint32_t mark)
+{
+	struct addr_text own = text_addr6(&l->self), guard = text_addr6(&l->remote);
+	chain_rule(c, "ip6 nexthdr esp ip6 saddr %s ip6 daddr %s meta mark set 0x%x accept", guard.s, own.s, mark);
+	chain_rule(c, "ip6 nexthdr udp ip6 saddr %s ip6 daddr %s udp dport %d accept", guard.s, own.s, ANON_CTRL_PORT);
+}
+
+static int link_ingress(struct plan *p, const struct link *l, const char *dev)
+{
+	struct chain c;
+	uint32_t mark = IFID_LINK_BASE + l->number;
+	chain_open(&c, NFT_NETDEV, dev, "type filter hook ingress device \"%s\" priority 0; policy drop;", dev);
+	if (l->kind == LINK_KIND_GUARD)
+		guard_ingress(&c, l, mark);
+	else
+		relay_ingress(&c, l, mark);
+	chain_rule(&c, "counter name drop_link drop");
+	return chain_close(&c, p);
+}
+
+/* A_c1 belongs to this device and no other, as source and as destination. */
+static int guard_fence(struct plan *p, const struct link *l, const char *dev)
+{
+	struct addr_text own = text_addr6(&l->self);
+	char name[NFT_NAME_MAX];
+	struct chain c;
+	snprintf(name, sizeof(name), "in_%s", dev);
+	chain_open(&c, NFT_INET, name, "type filter hook prerouting priority raw; policy accept;");
+	chain_rule(&c, "ip6 daddr %s iifname != \"%s\" iifname != \"lo\" counter name drop_public drop", own.s, dev);
+	int r = chain_close(&c, p);
+	if (r < 0)
+		return r;
+	snprintf(name, sizeof(name), "out_%s", dev);
+	chain_open(&c, NFT_INET, name, "type filter hook output priority 10; policy accept;");
+	chain_rule(&c, "ip6 saddr %s oifname != \"%s\" oifname != \"lo\" counter name drop_output drop", own.s, dev);
+	return chain_close(&c, p);
+}
+
+static int overlay_route(struct plan *p, struct prefix dst, const char *dev, const struct in6_addr *src)
+{
+	struct kobj_route r = { .type = ROUTE_UNICAST, .dst = dst, .table = RT_TABLE_MAIN, .metric = ROUTE_METRIC };
+	snprintf(r.dev, sizeof(r.dev), "%s", dev);
+	if (src) {
+		r.src = host6(src);
+		r.hoplimit = OVERLAY_HOPLIMIT;
+	}
+	return build_route(p, &r);
+}
+
+/*
+ * The peer gets a /127 (::1 and the unused ::0), not a /128: the routes of circuits that meet this relay further on
+ * are OR/128 with a source, and fib6_node_lookup_1 skips a node's routes without source once it has any with one.
+ */
+static int link_routes(struct plan *p, const struct link *l, const char *dev)
+{
+	struct in6_addr circuits = overlay_addr(&l->self, l->number, 0);
+	int r = 0;
+	if (l->kind != LINK_KIND_GUARD)
+		r = overlay_route(p, prefix6(&circuits, 80), dev, &l->self);
+	if (r >= 0 && l->kind != LINK_KIND_CLIENTS)
+		r = overlay_route(p, prefix6(&l->remote, 127), dev, &l->self);
+	if (r >= 0 && l->kind == LINK_KIND_RELAY)
+		r = overlay_route(p, prefix6(&l->remote, 64), DEV_CIRC, NULL);
+	return r;
+}
+
+int plan_link(struct plan *p, const struct link *l)
+{
+	char dev[IFNAMSIZ];
+	if (!link_ok(l))
+		return -EINVAL;
+	dev_link(l->number, dev);
+	/* Policies are checked here: that is what holds a client to the address its guard gave it. */
+	int r = build_link(p, dev, IFID_LINK_BASE + l->number, l->mtu, true);
+	if (r >= 0)
+		r = link_ingress(p, l, dev);
+	if (r >= 0 && l->kind == LINK_KIND_GUARD)
+		r = guard_fence(p, l, dev);
+	if (r >= 0 && l->kind == LINK_KIND_GUARD)
+		r = build_addr(p, "lo", host6(&l->self));
+	if (r >= 0)
+		r = build_up(p, dev);
+	if (r >= 0)
+		r = link_routes(p, l, dev);
+	return r;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One circuit at its originator: a chain of xfrm interfaces, one per layer, each with one outbound policy. A
+ * packet enters at anon<slot>, is wrapped in T_k, leaves that through hop<slot>-<k-1> into T_(k-1), and so on.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/overlay.h"
+#include "plan/build.h"
+#include "plan/mtu.h"
+#include "plan/plan.h"
+
+/* An origin_circuit with what follows from it. */
+struct chainlink {
+	const struct origin_circuit *c;
+	char dev[HOPS_MAX][IFNAMSIZ];
+	uint16_t mtu[HOPS_MAX];
+	bool inner4, inner6;
+};
+
+void dev_layer(uint32_t slot, unsigned int layer, size_t n, char *ret)
+{
+	if (layer + 1 == n)
+		snprintf(ret, IFNAMSIZ, DEV_ANON_PREFIX "%u", slot);
+	else
+		snprintf(ret, IFNAMSIZ, DEV_LAYER_PREFIX "%u-%u", slot, layer + 1);
+}
+
+uint32_t ifid_layer(uint32_t slot, unsigned int layer)
+{
+	return IFID_LAYER_BASE + slot * 8 + layer;
+}
+
+uint32_t reqid_layer(uint32_t slot, unsigned int layer)
+{
+	return REQID_LAYER_BASE + slot * 8 + layer;
+}
+
+static bool layer_ok(const struct origin_circuit *c, size_t i)
+{
+	const struct layer *l = &c->layers[i];
+	if (l->spi_fwd < SPI_MIN || l->spi_fwd > SPI_MAX || l->spi_back < SPI_MIN || l->spi_back > SPI_MAX)
+		return false;
+	if (l->o.s6_addr[0] != 0xfd || !overlay_same_prefix(&l->a, &l->o) || !memcmp(&l->a, &l->o, sizeof(l->a)))
+		return false;
+	/* A relay twice in a circuit would meet its own address as a selector. */
+	for (size_t j = 0; j < i; j++)
+		if (overlay_same_prefix(&c->layers[j].o, &l->o))
+			return false;
+	return true;
+}
+
+static int chainlink_of(const struct origin_circuit *c, struct chainlink *ret)
+{
+	struct chainlink k = { .c = c };
+	enum suite suites[HOPS_MAX];
+	if (c->slot > SLOT_MAX || !c->n_layers || c->n_layers > HOPS_MAX || c->guard_link < LINK_FIRST ||
+	    c->guard_link > LINK_LAST)
+		return -EINVAL;
+	for (size_t i = 0; i < c->n_layers; i++) {
+		if (!layer_ok(c, i))
+			return -EINVAL;
+		suites[i] = c->layers[i].suite;
+		dev_layer(c->slot, (unsigned int)i, c->n_layers, k.dev[i]);
+	}
+	int r = mtu_layers(c->link_mtu, c->n_layers, suites, k.mtu);
+	if (r < 0)
+		return r;
+	uint16_t *inner = &k.mtu[c->n_layers - 1];
+	if (c->inner.mtu && c->inner.mtu < *inner)
+		*inner = c->inner.mtu;
+	k.inner4 = c->inner.has4;
+	k.inner6 = c->inner.has6 && *inner >= MTU_INNER6;
+	if (!k.inner4 && !k.inner6)
+		return -EINVAL;
+	/* An inner address is used as a source and opens a fence: only ranges that exits give addresses from. */
+	if (k.inner4 && (ntohl(c->inner.addr4.s_addr) & 0xffc00000u) != 0x64400000u)
+		return -EINVAL;
+	const struct layer *last = &c->layers[c->n_layers - 1];
+	if (k.inner6 &&
+	    (!overlay_same_prefix(&c->inner.addr6, &last->o) || overlay_link(&c->inner.addr6) != LINK_INNER))
+		return -EINVAL;
+	*ret = k;
+	return 0;
+}
+
+/* What may come out of layer i (T_(i+1)): only the next layer, from the relay and for the address of that layer. */
+static int layer_ingress(struct plan *p, const struct chainlink *k, size_t i)
+{
+	struct chain c;
+	const struct layer *next = &k->c->layers[i + 1];
+	chain_open(&c, NFT_NETDEV, k->dev[i], "type filter hook ingress device \"%s\" priority 0; policy drop;",
+		   k->dev[i]);
+	chain_rule(&c, "ip6 nexthdr esp ip6 saddr %s ip6 daddr %s meta mark set 0x%x accept", text_addr6(&next->o).s,
+		   text_addr6(&next->a).s, ifid_layer(k->c->slot, (unsigned int)i));
+	chain_rule(&c, "counter name drop_layer drop");
+	return chain_close(&c, p);
+}
+
+static int anon_ingress(struct plan *p, const struct chainlink *k)
+{
+	struct chain c;
+	const char *dev = k->dev[k->c->n_layers - 1];
+	chain_open(&c, NFT_NETDEV, dev, "type filter hook ingress device \"%s\" priority 0; policy drop;", dev);
+	if (k->inner4) {
+		struct prefix a = host4(k->c->inner.addr4);
+		chain_rule(&c, "ip daddr %s accept", text_prefix(&a).s);
+	}
+	if (k->inner6)
+		chain_rule(&c, "ip6 daddr %s accept", text_addr6(&k->c->inner.addr6).s);
+	chain_rule(&c, "counter name drop_anon drop");
+	return chain_close(&c, p);
+}
+
+/* Each address of the circuit belongs to one device: incoming as destination, outgoing as source. */
+static int circuit_fence(struct plan *p, const struct chainlink *k, bool in)
+{
+	const char *anon = k->dev[k->c->n_layers - 1], *dir = in ? "daddr" : "saddr",
+		   *meta = in ? "iifname" : "oifname";
+	const char *counter = in ? "drop_public" : "drop_output";
+	char name[NFT_NAME_MAX];
+	struct chain c;
+	snprintf(name, sizeof(name), "%s_%s", in ? "in" : "out", anon);
+	if (in)
+		chain_open(&c, NFT_INET, name, "type filter hook prerouting priority raw; policy accept;");
+	else
+		chain_open(&c, NFT_INET, name, "type filter hook output priority 10; policy accept;");
+	chain_rule(&c, "%s \"lo\" accept", meta);
+	for (size_t i = 1; i < k->c->n_layers; i++)
+		chain_rule(&c, "ip6 %s %s %s != \"%s\" counter name %s drop", dir, text_addr6(&k->c->layers[i].a).s,
+			   meta, k->dev[i - 1], counter);
+	if (k->inner4) {
+		struct prefix a = host4(k->c->inner.addr4);
+		chain_rule(&c, "ip %s %s %s != \"%s\" counter name %s drop", dir, text_prefix(&a).s, meta, anon,
+			   counter);
+	}
+	if (k->inner6)
+		chain_rule(&c, "ip6 %s %s %s != \"%s\" counter name %s drop", dir, text_addr6(&k->c->inner.addr6).s,
+			   meta, anon, counter);
+	return chain_close(&c, p);
+}
+
+static int circuit_devices(struct plan *p, const struct chainlink *k)
+{
+	size_t n = k->c->n_layers;
+	int r = 0;
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = build_link(p, k->dev[i], ifid_layer(k->c->slot, (unsigned int)i), k->mtu[i], false);
+	for (size_t i = 0; i + 1 < n && r >= 0; i++)
+		r = layer_ingress(p, k, i);
+	if (r >= 0)
+		r = anon_ingress(p, k);
+	if (r >= 0)
+		r = circuit_fence(p, k, true);
+	if (r >= 0)
+		r = circuit_fence(p, k, false);
+	return r;
+}
+
+static int layer_sas(struct plan *p, const struct chainlink *k, size_t i, const struct layer_keys *keys)
+{
+	const struct origin_circuit *c = k->c;
+	const struct layer *l = &c->layers[i];
+	bool last = i + 1 == c->n_layers;
+	struct kobj_sa sa = {
+		.src = l->a,
+		.dst = l->o,
+		.spi = l->spi_fwd,
+		.if_id = ifid_layer(c->slot, (unsigned int)i),
+		.reqid = reqid_layer(c->slot, (unsigned int)i),
+		.mode = last ? SA_TUNNEL : SA_BEET,
+		.suite = l->suite,
+		.key = keys ? keys[i].fwd : NULL,
+	};
+	if (!last) {
+		sa.sel_src = l[1].a;
+		sa.sel_dst = l[1].o;
+	}
+	struct kobject *o = plan_add(p, KOBJ_SA);
+	if (!o)
+		return -ENOMEM;
+	o->sa = sa;
+	o = plan_add(p, KOBJ_SA);
+	if (!o)
+		return -ENOMEM;
+	sa.src = l->o;
+	sa.dst = l->a;
+	sa.spi = l->spi_back;
+	sa.key = keys ? keys[i].back : NULL;
+	sa.inbound = true;
+	sa.mark = i ? ifid_layer(c->slot, (unsigned int)i - 1) : IFID_LINK_BASE + c->guard_link;
+	if (!last) {
+		sa.sel_src = l[1].o;
+		sa.sel_dst = l[1].a;
+	}
+	o->sa = sa;
+	return 0;
+}
+
+static int layer_sp(struct plan *p, const struct chainlink *k, size_t i, struct prefix src, struct prefix dst)
+{
+	struct kobject *o = plan_add(p, KOBJ_SP);
+	if (!o)
+		return -ENOMEM;
+	o->sp = (struct kobj_sp){
+		.src = src,
+		.dst = dst,
+		.tmpl_src = k->c->layers[i].a,
+		.tmpl_dst = k->c->layers[i].o,
+		.mode = i + 1 == k->c->n_layers ? SA_TUNNEL : SA_BEET,
+		.if_id = ifid_layer(k->c->slot, (unsigned int)i),
+		.reqid = reqid_layer(k->c->slot, (unsigned int)i),
+	};
+	return 0;
+}
+
+static int circuit_xfrm(struct plan *p, const struct chainlink *k, const struct layer_keys *keys)
+{
+	const struct layer *l = k->c->layers;
+	size_t n = k->c->n_layers;
+	int r = 0;
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = layer_sas(p, k, i, keys);
+	for (size_t i = 0; i + 1 < n && r >= 0; i++)
+		r = layer_sp(p, k, i, host6(&l[i + 1].a), host6(&l[i + 1].o));
+	if (r >= 0 && k->inner4)
+		r = layer_sp(p, k, n - 1, host4(k->c->inner.addr4), (struct prefix){ .family = AF_INET });
+	if (r >= 0 && k->inner6)
+		r = layer_sp(p, k, n - 1, host6(&k->c->inner.addr6), (struct prefix){ .family = AF_INET6 });
+	return r;
+}
+
+/*
+ * A_c(i+1) belongs to the device that T_(i+1) comes out of the previous layer by: the kernel asks the device that owns
+ * an IPv6 address whether inbound policies are checked, and on these they are not (lo keeps its checks).
+ */
+static int circuit_addresses(struct plan *p, const struct chainlink *k)
+{
+	size_t n = k->c->n_layers;
+	int r = 0;
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = build_up(p, k->dev[i]);
+	for (size_t i = 1; i < n && r >= 0; i++)
+		r = build_addr(p, k->dev[i - 1], host6(&k->c->layers[i].a));
+	if (r >= 0 && k->inner4)
+		r = build_addr(p, k->dev[n - 1], host4(k->c->inner.addr4));
+	if (r >= 0 && k->inner6)
+		r = build_addr(p, k->dev[n - 1], host6(&k->c->inner.addr6));
+	return r;
+}
+
+/*
+ * OR_(i+1) lies behind layer i, but only for packets from this circuit's address: another circuit may meet the same
+ * relay behind other guards. A socket bound to the inner IPv6 address stays in this circuit the same way.
+ */
+static int circuit_layer_routes(struct plan *p, const struct chainlink *k)
+{
+	int r = 0;
+	for (size_t i = 1; i < k->c->n_layers && r >= 0; i++) {
+		const struct layer *l = &k->c->layers[i];
+		struct kobj_route route = { .type = ROUTE_UNICAST,
+					    .dst = host6(&l->o),
+					    .from = host6(&l->a),
+					    .table = RT_TABLE_MAIN,
+					    .metric = ROUTE_METRIC,
+					    .hoplimit = OVERLAY_HOPLIMIT };
+		memcpy(route.dev, k->dev[i - 1], IFNAMSIZ);
+		r = build_route(p, &route);
+	}
+	if (r < 0 || !k->inner6)
+		return r;
+	struct kobj_route bound = { .type = ROUTE_UNICAST,
+				    .dst = { .family = AF_INET6 },
+				    .from = host6(&k->c->inner.addr6),
+				    .table = RT_TABLE_ANON,
+				    .metric = ROUTE_METRIC };
+	memcpy(bound.dev, k->dev[k->c->n_layers - 1], IFNAMSIZ);
+	return build_route(p, &bound);
+}
+
+int plan_origin_circuit(struct plan *p, const struct origin_circuit *c, const struct layer_keys *keys)
+{
+	struct chainlink k;
+	int r = chainlink_of(c, &k);
+	if (r >= 0)
+		r = circuit_devices(p, &k);
+	if (r >= 0)
+		r = circuit_xfrm(p, &k, keys);
+	if (r >= 0)
+		r = circuit_addresses(p, &k);
+	if (r >= 0)
+		r = circuit_layer_routes(p, &k);
+	return r;
+}
+
+int plan_origin_routes(struct plan *p, const struct origin_circuit *c, uint32_t metric)
+{
+	struct chainlink k;
+	int r = chainlink_of(c, &k);
+	if (r < 0)
+		return r;
+	if (!metric || metric >= ROUTE_METRIC_UNREACHABLE)
+		return -EINVAL;
+	for (size_t i = 0; i < c->n_selectors && r >= 0; i++) {
+		const struct prefix *dst = &c->selectors[i];
+		bool six = dst->family == AF_INET6;
+		if (six ? !k.inner6 : !k.inner4)
+			continue;
+		struct kobj_route route = {
+			.type = ROUTE_UNICAST, .dst = *dst, .table = RT_TABLE_ANON, .metric = metric
+		};
+		route.src = six ? host6(&c->inner.addr6) : host4(c->inner.addr4);
+		memcpy(route.dev, k.dev[c->n_layers - 1], IFNAMSIZ);
+		r = build_route(p, &route);
+	}
+	return r;
+}

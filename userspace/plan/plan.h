@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From the model to kernel objects. Each function appends to a plan and returns 0, -ENOMEM or -EINVAL (a
+ * combination that must not reach the kernel); after an error the plan is only good for plan_clear.
+ *
+ * Plans stand on one another and are taken away the other way round:
+ *   plan_base        once per daemon, whatever its roles
+ *   plan_relay_base  role relay (exit)          plan_client_base  role client
+ *   plan_link        each overlay link          plan_selection    destinations that must never go out in clear
+ *   plan_relay_circuit                          plan_origin_circuit, then plan_origin_routes
+ *
+ * Device names, if_ids, reqids and marks all come from model/ids.h. The mark of a packet that came through an xfrm
+ * interface and passed its ingress chain is that interface's if_id; see kobj_sa.mark.
+ */
+#pragma once
+
+#include <linux/rtnetlink.h> /* RT_TABLE_MAIN */
+
+#include "model/circuit.h"
+#include "model/link.h"
+#include "plan/object.h"
+
+#define OVERLAY_PREFIX "fd00::/8" /* every overlay address lies in it */
+#define RULE_PREF_OVERLAY 7041	  /* client: to OVERLAY_PREFIX, main; keeps nested ESP out of what selectors route */
+#define ROUTE_METRIC 1024	  /* of overlay routes */
+#define ROUTE_METRIC_UNREACHABLE 0x7f000000u /* + selection id */
+#define SELECTION_MAX 0x00ffffffu
+#define OVERLAY_HOPLIMIT 63  /* of every packet inside a link, whoever sent it */
+#define EXIT_CLIENT_MTU 1280 /* from an exit towards its clients, bytes */
+#define CIRC_MTU 1500
+
+/* Policy hash thresholds, the tables `anon` of nft with their counters. */
+int plan_base(struct plan *p);
+
+struct relay_base {
+	struct in6_addr own; /* OR_own */
+	bool exit;
+	bool inner4_enabled; /* exit: */
+	struct prefix inner4;
+	bool inner6_enabled;
+};
+/* circ0, OR_own, the rules that fence it, and at an exit the inner addresses and the source NAT. */
+int plan_relay_base(struct plan *p, const struct relay_base *b);
+
+/* Rules and tables of the client: routing rules, what may come in from circuits (answers only), normalisation. */
+int plan_client_base(struct plan *p);
+
+/* The device of a link with its ingress chain and its routes. At a client also A_c1 and the way to OR_1. */
+int plan_link(struct plan *p, const struct link *l);
+
+/* keys NULL: unknown (adoption, removal). Otherwise secmem that outlives the plan. */
+int plan_relay_circuit(struct plan *p, const struct relay_circuit *c, const struct layer_keys *keys);
+
+/*
+ * One circuit at its originator: c->n_layers elements of keys, or NULL. The link's plan must be applied
+ * already. Nothing is routed into the circuit by this, except by sockets bound to anon<slot>.
+ */
+int plan_origin_circuit(struct plan *p, const struct origin_circuit *c, const struct layer_keys *keys);
+/*
+ * Route c->selectors into the circuit (RT_TABLE_ANON). Two circuits may carry the same destination if their
+ * metrics differ: the smaller one is used. 0 < metric < ROUTE_METRIC_UNREACHABLE. A selector of a family that the
+ * circuit does not carry gets no route here, so plan_selection's applies.
+ */
+int plan_origin_routes(struct plan *p, const struct origin_circuit *c, uint32_t metric);
+
+/*
+ * The kill switch: packets that this host sends to these destinations leave through a circuit or not at all. It
+ * depends on no route, interface or process. Apply it before any route into a circuit, remove it last, and only if
+ * the user gave the selection up: it does not belong to a circuit, circuits come and go under it. Selections may
+ * overlap. id: local, 0..SELECTION_MAX.
+ */
+int plan_selection(struct plan *p, uint32_t id, const struct prefix *dst, size_t n);
+
+/* Names and numbers; the buffer is IFNAMSIZ bytes. layer counts from 0 (T_1). */
+void dev_link(uint16_t number, char *ret);				/* ovl<number> */
+void dev_layer(uint32_t slot, unsigned int layer, size_t n, char *ret); /* hop<slot>-<layer+1>, last one anon<slot> */
+uint32_t ifid_layer(uint32_t slot, unsigned int layer);
+uint32_t reqid_layer(uint32_t slot, unsigned int layer);
+uint32_t reqid_relay(uint32_t number); /* also the mark of the circuit's packets at an exit */
+#define SLOT_MAX ((IFID_LAYER_END - IFID_LAYER_BASE) / 8 - 1)

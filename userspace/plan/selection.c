@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The kill switch. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plan/build.h"
+#include "plan/plan.h"
+
+/* The prefixes of one family as a comma-separated list, "" if there are none. NULL: out of memory. */
+static char *list_of(const struct prefix *v, size_t n, uint8_t family)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	if (!f)
+		return NULL;
+	const char *comma = "";
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].family != family)
+			continue;
+		fprintf(f, "%s%s", comma, text_prefix(&v[i]).s);
+		comma = ", ";
+	}
+	bool bad = ferror(f);
+	if (fclose(f) == EOF || bad) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* Priority: after whatever may still change the destination (NAT: dstnat, -100). */
+static int kill_chain(struct plan *p, uint32_t id, const struct prefix *v, size_t n)
+{
+	char name[NFT_NAME_MAX];
+	snprintf(name, sizeof(name), "kill%u", id);
+	_cleanup_free_ char *list4 = list_of(v, n, AF_INET);
+	_cleanup_free_ char *list6 = list_of(v, n, AF_INET6);
+	if (!list4 || !list6)
+		return -ENOMEM;
+	struct chain c;
+	chain_open(&c, NFT_INET, name, "type filter hook output priority 10; policy accept;");
+	if (*list4)
+		chain_rule(&c, "ip daddr { %s } goto kill_judge", list4);
+	if (*list6)
+		chain_rule(&c, "ip6 daddr { %s } goto kill_judge", list6);
+	return chain_close(&c, p);
+}
+
+int plan_selection(struct plan *p, uint32_t id, const struct prefix *dst, size_t n)
+{
+	if (id > SELECTION_MAX || !n)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++)
+		if (!prefix_valid(&dst[i]))
+			return -EINVAL;
+	int r = kill_chain(p, id, dst, n);
+	/* An error at once instead of a time-out while no circuit carries the destination. */
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		bool again = false;
+		for (size_t j = 0; j < i && !again; j++)
+			again = dst[j].family == dst[i].family && dst[j].len == dst[i].len &&
+				!memcmp(&dst[j].a6, &dst[i].a6, dst[i].family == AF_INET6 ? 16 : 4);
+		if (again)
+			continue;
+		r = build_route(p, &(struct kobj_route){ .type = ROUTE_UNREACHABLE,
+							 .dst = dst[i],
+							 .table = RT_TABLE_ANON,
+							 .metric = ROUTE_METRIC_UNREACHABLE + id });
+	}
+	return r;
+}

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* anonctl as a whole: command lines in, requests, text and exit status out; a forked process plays the daemon. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "anonctl/anonctl.h"
+#include "anonctl/client.h"
+#include "anonctl/show.h"
+#include "directory/network.h"
+#include "lib/cleanup.h"
+#include "lib/reply.h"
+#include "model/prefix.h"
+
+#define WORDS_MAX 32
+
+static char dir[] = "/tmp/test_anonctl.XXXXXX";
+static char sock[64];
+static char *out_text, *err_text;
+
+/* Splits at spaces and runs; what it printed is in out_text and err_text until the next call. */
+static int run(const char *line)
+{
+	_cleanup_free_ char *copy = strdup(line);
+	char *argv[WORDS_MAX + 2] = { (char *)"anonctl" }, *word, *save = NULL;
+	size_t out_len, err_len;
+	FILE *out, *err;
+	int argc = 1, status;
+
+	for (word = strtok_r(copy, " ", &save); word && argc <= WORDS_MAX; word = strtok_r(NULL, " ", &save))
+		argv[argc++] = word;
+	free(out_text);
+	free(err_text);
+	out = open_memstream(&out_text, &out_len);
+	err = open_memstream(&err_text, &err_len);
+	status = anonctl_run(argc, argv, out, err);
+	fclose(out);
+	fclose(err);
+	return status;
+}
+
+/* The same with %s for the temporary directory. */
+static int run_in(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static int run_in(const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	return run(line);
+}
+
+static void serve_one(int fd, int report, const char *answer)
+{
+	char line[REPLY_REQUEST_MAX];
+	int c = accept(fd, NULL, NULL);
+	ssize_t n = read(c, line, sizeof(line));
+
+	if (n > 0 && write(report, line, (size_t)n) < 0)
+		_exit(1);
+	while (*answer) {
+		n = write(c, answer, strlen(answer));
+		if (n < 0)
+			_exit(1);
+		answer += n;
+	}
+	_exit(0);
+}
+
+/* Runs line against a daemon that gives this answer; *ret_request (may be NULL) is what it was asked. */
+static int run_with(const char *line, const char *answer, char ret_request[1024])
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), report[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	strcpy(sa.sun_path, sock);
+	unlink(sock);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(pipe(report), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		serve_one(fd, report[1], answer);
+	close(fd);
+	close(report[1]);
+	status = run(line);
+	waitpid(pid, NULL, 0);
+	n = ret_request ? read(report[0], ret_request, 1023) : 0;
+	if (ret_request)
+		ret_request[n > 0 ? n : 0] = '\0';
+	close(report[0]);
+	unlink(sock);
+	return status;
+}
+
+static void usage(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"bogus",
+		"circuit",
+		"circuit bogus",
+		"circuit up extra",
+		"circuit down",
+		"circuit down 1 2",
+		"circuit down --all 1",
+		"circuit down x",
+		"circuit down 0",
+		"circuit show",
+		"circuit show -1",
+		"circuit up --hops 0",
+		"circuit up --hops 6",
+		"circuit up --hops 3 --path a,b",
+		"circuit up --path ,",
+		"circuit up --path a,,b",
+		"circuit up --path a,b,",
+		"circuit up --path a,b,c,d,e,f",
+		"circuit up --to 10.0.0.1/8",
+		"circuit up --to host",
+		"circuit up --to 10.0.0.0/33",
+		"circuit up --wait 0",
+		"circuit up --wait 601",
+		"circuit up --wait 1 --no-wait",
+		"circuit up --hops",
+		"circuit up --hops 3 --hops 3",
+		"circuit list --all",
+		"circuit list --bogus",
+		"status --json=1",
+		"key network",
+		"key relay a b",
+		"relay descriptor --keys d --name n",
+		"network make x",
+		"network make --key k --days 3 --out o",
+		"network make --key k --days 0 --out o d",
+		"network make --key k --days 366 --out o d",
+		"network make --key k --days 3 --out o --link-mtu 1 d",
+		"network verify f",
+		"relay descriptor --keys d --name n --address nowhere",
+		"relay descriptor --keys d --name n --address 192.0.2.1 --address 192.0.2.2",
+		"relay descriptor --keys d --name abcdefghijklmnopqrstuvwxyz123456 --address 192.0.2.1",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		int status = run(bad[i]);
+
+		if (status != STATUS_USAGE)
+			fail_msg("\"%s\" gives %d: %s", bad[i], status, err_text);
+		assert_string_equal(out_text, "");
+		assert_true(strlen(err_text) > 0);
+	}
+}
+
+static void help(void **state)
+{
+	(void)state;
+	assert_int_equal(run("--version"), STATUS_OK);
+	assert_int_equal(strncmp(out_text, "anonctl ", 8), 0);
+	assert_int_equal(run("--help"), STATUS_OK);
+	assert_non_null(strstr(out_text, "network verify FILE"));
+	assert_int_equal(run("network make --help"), STATUS_OK);
+	assert_non_null(strstr(out_text, "required:\n  --key KEY"));
+	assert_non_null(strstr(out_text, "options:\n  --link-mtu"));
+}
+
+static void requests(void **state)
+{
+	static const char *const want[][2] = {
+		{ "circuit up", "{\"cmd\":\"circuit up\",\"args\":{\"wait\":30}}\n" },
+		{ "circuit up --no-wait --hops 2", "{\"cmd\":\"circuit up\",\"args\":{\"hops\":2,\"wait\":0}}\n" },
+		{ "circuit up --to 192.0.2.1 --to 2001:DB8::/32 --path a,b --wait 9",
+		  "{\"cmd\":\"circuit "
+		  "up\",\"args\":{\"path\":[\"a\",\"b\"],\"to\":[\"192.0.2.1/32\",\"2001:db8::/32\"],"
+		  "\"wait\":9}}\n" },
+		{ "circuit down 7", "{\"cmd\":\"circuit down\",\"args\":{\"id\":7}}\n" },
+		{ "circuit down --all", "{\"cmd\":\"circuit down\",\"args\":{\"all\":true}}\n" },
+		{ "circuit show 7", "{\"cmd\":\"circuit show\",\"args\":{\"id\":7}}\n" },
+		{ "circuit list", "{\"cmd\":\"circuit list\",\"args\":{}}\n" },
+		{ "relay list", "{\"cmd\":\"relay list\",\"args\":{}}\n" },
+		{ "link list", "{\"cmd\":\"link list\",\"args\":{}}\n" },
+		{ "status", "{\"cmd\":\"status\",\"args\":{}}\n" },
+		{ "reload", "{\"cmd\":\"reload\",\"args\":{}}\n" },
+	};
+	char got[1024];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		assert_int_equal(run_with(want[i][0], "200 {}\n", got), STATUS_OK);
+		assert_string_equal(got, want[i][1]);
+		assert_string_equal(err_text, "");
+	}
+}
+
+static void statuses(void **state)
+{
+	static const struct {
+		const char *answer, *says;
+		int status;
+	} cases[] = {
+		{ "400 {\"error\":\"e\"}\n", "anonctl: e\n", STATUS_USAGE },
+		{ "403 {\"error\":\"e\"}\n", "anonctl: e\n", STATUS_REFUSED },
+		{ "404 {\"error\":\"e\"}\n", "anonctl: e\n", STATUS_FAILED },
+		{ "409 {\"error\":\"e\"}\n", "anonctl: e\n", STATUS_REFUSED },
+		{ "429 {\"error\":\"e\"}\n", "anonctl: e\n", STATUS_REFUSED },
+		{ "500 {\"error\":\"e\"}\n", "anonctl: e\n", STATUS_FAILED },
+		{ "501 {\"error\":\"e\"}\n", "anonctl: e\n", STATUS_NO_FEATURE },
+		{ "502 {\"error\":\"e\"}\n", "anonctl: e\n", STATUS_REFUSED },
+		{ "503 {\"error\":\"e\"}\n", "anonctl: e\n", STATUS_UNREACHABLE },
+		{ "504 {\"error\":\"e\"}\n", "anonctl: e\n", STATUS_UNREACHABLE },
+		{ "300 {}\n", "gave no reason", STATUS_FAILED },
+		{ "404 {\"error\":\"\\u001b[2J\\u009b\"}\n", "anonctl: ?[2J??\n", STATUS_FAILED },
+		{ "100 {\"a\":1}\n100 {}\n504 {\"error\":\"slow\"}\n", "anonctl: slow\n", STATUS_UNREACHABLE },
+		{ "", "without an answer", STATUS_UNREACHABLE },
+		{ "200 {}", "without an answer", STATUS_UNREACHABLE },
+		{ "100 {}\n", "without an answer", STATUS_UNREACHABLE },
+		{ "200 []\n", "does not speak", STATUS_FAILED },
+		{ "200 {\n", "does not speak", STATUS_FAILED },
+		{ "200{}\n", "does not speak", STATUS_FAILED },
+		{ "600 {}\n", "does not speak", STATUS_FAILED },
+		{ "020 {}\n", "does not speak", STATUS_FAILED },
+		{ "2x0 {}\n", "does not speak", STATUS_FAILED },
+		{ "200 {\"a\":1,\"a\":2}\n", "does not speak", STATUS_FAILED },
+		{ "HTTP/1.1 400\n", "does not speak", STATUS_FAILED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int status = run_with("circuit list", cases[i].answer, NULL);
+
+		if (status != cases[i].status || !strstr(err_text, cases[i].says))
+			fail_msg("%s gives %d: %s", cases[i].answer, status, err_text);
+		assert_string_equal(out_text, "");
+	}
+	assert_int_equal(run_with("circuit list --json", "404 {\"error\":\"e\"}\n", NULL), STATUS_FAILED);
+	assert_string_equal(out_text, "{\n  \"code\": 404,\n  \"error\": \"e\"\n}\n");
+	/* Nobody there. */
+	assert_int_equal(run("circuit list"), STATUS_UNREACHABLE);
+	assert_non_null(strstr(err_text, "anond is not running"));
+	assert_int_equal(run_in("status --socket %s/other", dir), STATUS_UNREACHABLE);
+	assert_non_null(strstr(err_text, "/other"));
+}
+
+/* Progress without end, and a line without end, are limits and not memory. */
+static void floods(void **state)
+{
+	_cleanup_free_ char *text = malloc(REPLY_LINE_MAX + 16);
+	size_t len = 0;
+
+	(void)state;
+	for (size_t i = 0; i <= REPLY_PROGRESS_MAX; i++)
+		len += (size_t)sprintf(text + len, "100 {}\n");
+	strcpy(text + len, "200 {}\n");
+	assert_int_equal(run_with("status", text, NULL), STATUS_FAILED);
+	memset(text, ' ', REPLY_LINE_MAX + 8);
+	memcpy(text, "200 {", 5);
+	strcpy(text + REPLY_LINE_MAX + 8, "}\n");
+	assert_int_equal(run_with("status", text, NULL), STATUS_FAILED);
+}
+
+static void time_out(void **state)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct answer a;
+	struct error err;
+	json_t *args = json_object();
+
+	(void)state;
+	strcpy(sa.sun_path, sock);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(client_request(sock, "status", args, 1, &a, &err), -ETIMEDOUT);
+	json_decref(args);
+	close(fd);
+	unlink(sock);
+}
+
+static void shows(const char *command, const char *answer, const char *expect)
+{
+	assert_int_equal(run_with(command, answer, NULL), STATUS_OK);
+	assert_string_equal(out_text, expect);
+}
+
+static void human(void **state)
+{
+	(void)state;
+	shows("circuit up",
+	      "100 {}\n201 {\"id\":1,\"state\":\"open\",\"device\":\"anon1\",\"path\":[\"r2\",\"r1\",\"r3\"],"
+	      "\"inner4\":\"100.96.3.7\",\"inner6\":\"fd00::1\",\"mtu\":1286,\"to\":[\"0.0.0.0/0\",\"::/0\"]}\n",
+	      "circuit 1 open: client -> r2 -> r1 -> r3 -> Internet (anon1, MTU 1286, 100.96.3.7)\n");
+	shows("circuit up --no-wait --to 192.0.2.0/24",
+	      "201 {\"id\":2,\"state\":\"creating\",\"path\":[\"r2\"],\"to\":[\"192.0.2.0/24\",\"::/0\"]}\n",
+	      "circuit 2 creating: client -> r2 -> 192.0.2.0/24, ::/0\n");
+	shows("circuit down --all", "200 {\"closed\":[3,4]}\n", "circuit 3 closed\ncircuit 4 closed\n");
+	shows("circuit down --all", "200 {\"closed\":[]}\n", "there was no circuit\n");
+	shows("circuit list", "200 {\"circuits\":[]}\n", "no circuits\n");
+	shows("circuit list",
+	      "200 {\"circuits\":[{\"id\":1,\"state\":\"open\",\"reason\":\"\",\"path\":[\"a\",\"b\"],\"to\":[],"
+	      "\"device\":\"anon1\",\"mtu\":1286,\"inner6\":\"fd00::1\",\"expires\":1,\"rtt_ms\":12.34},"
+	      "{\"id\":22,\"state\":\"failed\",\"reason\":\"no\\u001becho\",\"path\":[\"a\"],\"to\":[\"10.0.0.0/"
+	      "8\"]}]}\n",
+	      "ID  STATE   PATH  TO          DEVICE  MTU   INNER    EXPIRES  RTT   REASON\n"
+	      "1   open    a,b   Internet    anon1   1286  fd00::1  over     12.3\n"
+	      "22  failed  a     10.0.0.0/8                                        no?echo\n");
+	shows("relay list", "200 {\"relays\":[{\"name\":\"r1\",\"guard\":true,\"exit\":true,\"identity\":\"x\"},{}]}\n",
+	      "NAME  ROLE        LINK  IPV4  IPV6  IDENTITY\nr1    guard,exit                    x\n      middle\n");
+	shows("link list", "200 {\"links\":[{\"number\":2,\"kind\":\"relay\",\"peer\":\"r2\",\"state\":\"up\"}]}\n",
+	      "LINK  KIND   PEER  STATE  FOR  CLIENTS  REKEYS  IN  OUT  ERROR\n2     relay  r2    up\n");
+	shows("circuit show 1",
+	      "200 {\"id\":1,\"state\":\"open\",\"path\":[\"a\"],\"to\":[\"::/0\"],\"age\":7300,\"layers\":"
+	      "[{\"relay\":\"a\",\"suite\":\"aes128gcm16\"}]}\n",
+	      "circuit     1\nstate       open\npath        a\nto          Internet\nage         2 h\n"
+	      "layer       1: a, aes128gcm16\n");
+	shows("status",
+	      "200 {\"version\":\"0.1\",\"roles\":[\"relay\",\"exit\"],\"uptime\":60,\"charon\":{\"state\":\"ready\"},"
+	      "\"counters\":{\"created\":3,\"expired\":0}}\n",
+	      "version     0.1\nroles       relay, exit\nup for      60 s\ncharon      ready \ncounters: created 3\n");
+	shows("reload", "200 {\"relays\":3}\n", "network file read: 3 relays\n");
+	/* Members of a wrong type are nothing. */
+	shows("circuit list", "200 {\"circuits\":{\"a\":1}}\n", "no circuits\n");
+	shows("link list", "200 {\"links\":[7]}\n",
+	      "LINK  KIND  PEER  STATE  FOR  CLIENTS  REKEYS  IN  OUT  ERROR\n\n");
+}
+
+static void doctor(void **state)
+{
+	static const char all_ok[] =
+		"200 {\"checks\":[{\"name\":\"xfrm\",\"ok\":true,\"needed\":true,\"hint\":\"\"}]}\n";
+	static const char bad[] = "200 {\"checks\":[{\"name\":\"esp6\",\"ok\":false,\"hint\":\"CONFIG_INET6_ESP\"}]}\n";
+	int status;
+
+	(void)state;
+	/* The host's own checks depend on the host: only what the daemon says is compared. */
+	assert_int_equal(run_with("doctor", bad, NULL), STATUS_NO_FEATURE);
+	assert_non_null(strstr(out_text, "MISSING  esp6: CONFIG_INET6_ESP\n"));
+	assert_non_null(strstr(out_text, "ok       anond answers\n"));
+	status = run_with("doctor", all_ok, NULL);
+	assert_true(status == STATUS_OK || status == STATUS_NO_FEATURE);
+	assert_non_null(strstr(out_text, "ok       xfrm\n"));
+	run("doctor");
+	assert_non_null(strstr(out_text, "advice   anond answers: anond is not running"));
+	run("doctor --json --relay --exit");
+	assert_non_null(strstr(out_text, "\"IPv4 forwarding\""));
+	assert_int_equal(run_in("doctor --network %s/none", dir), STATUS_NO_FEATURE);
+	assert_non_null(strstr(out_text, "MISSING  network file readable: "));
+	assert_int_equal(run_with("doctor", "501 {\"error\":\"e\"}\n", NULL), STATUS_NO_FEATURE);
+}
+
+static void save(const char *name)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	fputs(out_text, f);
+	fclose(f);
+}
+
+static void files(void **state)
+{
+	char path[128];
+	FILE *f;
+
+	(void)state;
+	assert_int_equal(run_in("key network %s/net.key", dir), STATUS_OK);
+	assert_int_equal(run_in("key network %s/net.key", dir), STATUS_FAILED);
+	for (int i = 1; i <= 3; i++) {
+		char name[16];
+
+		assert_int_equal(run_in("key relay %s/k%d", dir, i), STATUS_OK);
+		assert_int_equal(run_in("relay descriptor --keys %s/k%d --name r%d --address 192.0.2.%d%s", dir, i, i,
+					i, i == 1 ? " --guard --address 2001:db8::1" : " --exit"),
+				 STATUS_OK);
+		snprintf(name, sizeof(name), "d%d", i);
+		save(name);
+	}
+	assert_int_equal(
+		run_in("network make --key %s/net.key --days 30 --out %s/n %s/d1 %s/d2 %s/d3", dir, dir, dir, dir, dir),
+		STATUS_OK);
+	assert_int_equal(run_in("network verify --key %s/net.key.pub %s/n", dir, dir), STATUS_OK);
+	assert_non_null(strstr(out_text, "good signature, 3 relays"));
+	assert_int_equal(run_in("network make --key %s/net.key --days 30 --out %s/n %s/d1 %s/d1", dir, dir, dir, dir),
+			 STATUS_FAILED);
+	assert_non_null(strstr(err_text, "have the same"));
+	/* The key's secret half is no public key, and a descriptor that was changed is refused. */
+	assert_int_equal(run_in("network verify --key %s/net.key %s/n", dir, dir), STATUS_FAILED);
+	snprintf(path, sizeof(path), "%s/n", dir);
+	f = fopen(path, "a");
+	fputs(" ", f);
+	fclose(f);
+	assert_int_equal(run_in("network verify --key %s/net.key.pub %s/n", dir, dir), STATUS_FAILED);
+	assert_non_null(strstr(err_text, "altered"));
+	snprintf(path, sizeof(path), "%s/d3", dir);
+	f = fopen(path, "r+");
+	fseek(f, 10, SEEK_SET); /* {"name":"r3 */
+	fputc('9', f);
+	fclose(f);
+	assert_int_equal(run_in("network make --key %s/net.key --days 30 --out %s/n %s/d3", dir, dir, dir),
+			 STATUS_FAILED);
+	assert_non_null(strstr(err_text, "signature: not by"));
+}
+
+static void prefixes(void **state)
+{
+	static const char *const bad[] = { "",
+					   "/",
+					   "/8",
+					   "10.0.0.0/",
+					   "10.0.0.0/08",
+					   "10.0.0.0/+8",
+					   "10.0.0.0/33",
+					   "10.0.0.0/8/8",
+					   "10.0.0.1/31",
+					   "10.0.0",
+					   "::/129",
+					   "fe80::1%lo/64",
+					   "::1/127",
+					   "1111:2222:3333:4444:5555:6666:7777:8888:9999/64" };
+	static const char *const good[][2] = { { "10.0.0.0/8", "10.0.0.0/8" },
+					       { "0.0.0.0/0", "0.0.0.0/0" },
+					       { "::/0", "::/0" },
+					       { "192.0.2.1", "192.0.2.1/32" },
+					       { "2001:db8::1", "2001:db8::1/128" } };
+	char text[PREFIX_TEXT_MAX];
+	struct prefix p;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(prefix_parse(bad[i], &p), -EINVAL);
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		assert_int_equal(prefix_parse(good[i][0], &p), 0);
+		prefix_format(&p, text);
+		assert_string_equal(text, good[i][1]);
+	}
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	if (sodium_init() < 0 || !mkdtemp(dir))
+		return -1;
+	snprintf(sock, sizeof(sock), "%s/s", dir);
+	return setenv("ANOND_SOCKET", sock, 1);
+}
+
+static int teardown(void **state)
+{
+	static const char *const left[] = { "net.key",	   "net.key.pub", "k1/identity", "k1/onion",	"k1/link",
+					    "k2/identity", "k2/onion",	  "k2/link",	 "k3/identity", "k3/onion",
+					    "k3/link",	   "d1",	  "d2",		 "d3",		"n",
+					    "n.sig",	   "k1",	  "k2",		 "k3" };
+
+	(void)state;
+	free(out_text);
+	free(err_text);
+	for (size_t i = 0; i < ARRAY_SIZE(left); i++) {
+		char path[128];
+
+		snprintf(path, sizeof(path), "%s/%s", dir, left[i]);
+		remove(path);
+	}
+	return rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(usage),    cmocka_unit_test(help),   cmocka_unit_test(requests),
+		cmocka_unit_test(statuses), cmocka_unit_test(floods), cmocka_unit_test(time_out),
+		cmocka_unit_test(human),    cmocka_unit_test(doctor), cmocka_unit_test(files),
+		cmocka_unit_test(prefixes),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

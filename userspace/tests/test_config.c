@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The configuration: defaults, every option, and one clear sentence for each mistake. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "anond/config.h"
+
+#define KEY "network-key = \"AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\"\n"
+
+static void defaults(void **state)
+{
+	struct config *c = NULL, *none = NULL;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(config_parse(KEY, "f", &c, &err), 0);
+	assert_int_equal(c->roles, ROLE_CLIENT);
+	assert_string_equal(c->network, "/etc/anond/network.json");
+	assert_int_equal(c->network_key[31], 0x20);
+	assert_string_equal(c->keys, "/var/lib/anond/keys");
+	assert_string_equal(c->run, "/run/anond");
+	assert_string_equal(c->vici, "/run/charon.anond.vici");
+	assert_null(c->user);
+	assert_null(c->group);
+	assert_int_equal(c->hops, HOPS_DEFAULT);
+	assert_int_equal(c->suite, SUITE_AES128_GCM_16);
+	assert_int_equal(c->log_level, LOG_INFO);
+	assert_true(c->guard);
+	assert_memory_equal(&c->timing, &origin_timing_default, sizeof(c->timing));
+	assert_memory_equal(&c->limits, &relay_limits_default, sizeof(c->limits));
+	assert_int_equal(c->link.rekey_s, 3600);
+	/* The greatest lifetime that may be asked for is the greatest that relays take. */
+	assert_int_equal(config_parse(KEY "lifetime = 7201", "f", &none, &err), -EINVAL);
+	assert_int_equal(relay_limits_default.lifetime_max, 7200);
+	assert_true(c->exit.inner4_enabled && c->exit.inner6_enabled);
+	assert_int_equal(c->exit.inner4.len, 12);
+	assert_int_equal(c->exit.inner4.a4.s_addr, inet_addr("100.96.0.0"));
+	config_free(c);
+}
+
+static void every_option(void **state)
+{
+	static const char text[] =
+		"# a comment\nrole = {relay, exit}\nnetwork = /n\n" KEY "keys = /k\nrun = /r\nuser = u\ngroup = g\n"
+		"vici = /v\nhops = 5\nsuite = chacha20poly1305\nlifetime = 61\nlog-level = debug\nguard = no\n"
+		"timings { create-timeout = 2 keepalive-interval = 3 keepalive-misses = 4 }\n"
+		"limits { half-open = 5 half-open-per-link = 6 circuits = 7 circuits-per-link = 8\n"
+		" creates-per-second = 9 half-open-per-client = 10 circuits-per-client = 11\n"
+		"creates-per-second-per-client = 12 }\n"
+		"link { rekey-time = 100 ike-rekey-time = 200 dpd-delay = 30 }\n"
+		"exit { inner4 = 100.64.8.0/21 inner6 = false resolver = {192.0.2.53, 2001:db8::53} }\n";
+	struct config *c = NULL;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(config_parse(text, "f", &c, &err), 0);
+	assert_int_equal(c->roles, ROLE_RELAY | ROLE_EXIT);
+	assert_string_equal(c->network, "/n");
+	assert_string_equal(c->keys, "/k");
+	assert_string_equal(c->run, "/r");
+	assert_string_equal(c->user, "u");
+	assert_string_equal(c->group, "g");
+	assert_string_equal(c->vici, "/v");
+	assert_int_equal(c->hops, 5);
+	assert_int_equal(c->suite, SUITE_CHACHA20_POLY1305);
+	assert_int_equal(c->timing.lifetime_s, 61);
+	assert_int_equal(c->log_level, LOG_DEBUG);
+	assert_false(c->guard);
+	assert_int_equal(c->timing.create_timeout_ms, 2000);
+	assert_int_equal(c->timing.keepalive_ms, 3000);
+	assert_int_equal(c->timing.keepalive_misses, 4);
+	assert_int_equal(c->limits.half_open, 5);
+	assert_int_equal(c->limits.half_open_per_link, 6);
+	assert_int_equal(c->limits.circuits, 7);
+	assert_int_equal(c->limits.circuits_per_link, 8);
+	assert_int_equal(c->limits.creates_per_second, 9);
+	assert_int_equal(c->limits.client_half_open, 10);
+	assert_int_equal(c->limits.client_circuits, 11);
+	assert_int_equal(c->limits.client_creates_per_second, 12);
+	assert_int_equal(c->limits.replay_entries, relay_limits_default.replay_entries);
+	assert_int_equal(c->link.rekey_s, 100);
+	assert_int_equal(c->link.ike_rekey_s, 200);
+	assert_int_equal(c->link.dpd_s, 30);
+	assert_int_equal(c->exit.inner4.len, 21);
+	assert_false(c->exit.inner6_enabled);
+	assert_int_equal(c->exit.resolver4.s_addr, inet_addr("192.0.2.53"));
+	assert_int_equal(c->exit.resolver6.s6_addr[15], 0x53);
+	config_free(c);
+}
+
+static void mistakes(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "", "f: network-key: missing" },
+		{ "network-key = \"AQID\"", "f:1: network-key: not 32 bytes" },
+		{ KEY "\nhopps = 3", "f:3: no such option 'hopps'" },
+		{ KEY "link { hops = 3 }", "f:2: no such option 'hops'" },
+		{ KEY "hops = 0", "f:2: hops: not from 1 to 5" },
+		{ KEY "hops = 6", "f:2: hops: not from 1 to 5" },
+		{ KEY "hops = -1", "f:2: hops: not from 1 to 5" },
+		{ KEY "hops = 4294967299", "f:2: hops: not from 1 to 5" },
+		{ KEY "hops = three", "f:2: invalid integer" },
+		{ KEY "hops = 3\nhops = 3", "f:3: hops: given twice" },
+		{ KEY "role = {client}\nrole = {client}", "f:3: role: given twice" },
+		{ KEY "role = client\nrole = relay", "f:3: role: given twice" },
+		{ KEY "role = {client}\nrole += {relay}", "f:3: role: given twice" },
+		{ KEY "role = {client, bridge}", "f:2: role: a role is" },
+		{ KEY "guard = perhaps", "f:2: invalid boolean" },
+		{ KEY "suite = aes128gcm8", "f:2: suite: neither" },
+		{ KEY "log-level = loud", "f:2: log-level: not one of" },
+		{ KEY "network = net.json", "f: network: not an absolute path" },
+		{ KEY "run = \"\"", "f:2: run: empty" },
+		{ KEY
+		  "run = /0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890"
+		  "123456789",
+		  "f: run: longer than" },
+		{ KEY "timings { keepalive-interval = 3601 }", "f:2: keepalive-interval: not from 1 to 3600" },
+		{ KEY "link {\n rekey-time = 100\n}\nlink {\n rekey-time = 100\n}", "f:6: rekey-time: given twice" },
+		{ KEY "exit { inner4 = 10.0.0.0/8 }", "f:2: inner4: neither" },
+		{ KEY "exit { inner4 = 100.128.0.0/12 }", "f:2: inner4: neither" },
+		{ KEY "exit { inner4 = 100.64.0.0/9 }", "f:2: inner4: neither" },
+		{ KEY "exit { inner4 = 100.64.0.0/30 }", "f:2: inner4: neither" },
+		{ KEY "exit { inner4 = 100.64.0.1/24 }", "f:2: inner4: neither" },
+		{ KEY "exit { inner4 = 2001:db8::/24 }", "f:2: inner4: neither" },
+		{ KEY "exit { resolver = {192.0.2.1, 192.0.2.2} }", "f:2: resolver: at most one IPv4" },
+		{ KEY "exit { resolver = {dns} }", "f:2: resolver: not an IP address" },
+		{ KEY "role = exit\nexit { inner4 = none inner6 = no }", "f: exit: inner4 is none" },
+		{ KEY "role = {client, relay}", "f: role: a relay cannot be a client too" },
+		{ KEY "exit {\n inner4 = none\n", ": the file ends inside a section" },
+		{ KEY "network = \"/x", "f:4: premature end of file" },
+		{ KEY "/* hops = 3", "the file ends inside" },
+		{ KEY "hops =", "f:3: " },
+		{ KEY "}", "f:2: " },
+		{ KEY "include(\"/etc/hostname\")", "f:2: no such option 'include'" },
+	};
+	struct config *c = NULL;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		err.text[0] = '\0';
+		if (config_parse(bad[i][0], "f", &c, &err) != -EINVAL)
+			fail_msg("taken: %s", bad[i][0]);
+		if (!strstr(err.text, bad[i][1]))
+			fail_msg("%s\n\"%s\" does not say \"%s\"", bad[i][0], err.text, bad[i][1]);
+		assert_null(c);
+	}
+}
+
+static void files(void **state)
+{
+	char path[] = "/tmp/test_config.XXXXXX";
+	struct config *c = NULL;
+	struct error err;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, KEY, strlen(KEY)), strlen(KEY));
+	assert_int_equal(config_load(path, &c, &err), 0);
+	config_free(c);
+	c = NULL;
+	assert_int_equal(write(fd, "\0hops = 9", 9), 9);
+	assert_int_equal(config_load(path, &c, &err), -EINVAL);
+	assert_int_equal(ftruncate(fd, CONFIG_FILE_MAX + 1), 0);
+	assert_int_equal(config_load(path, &c, &err), -EFBIG);
+	close(fd);
+	unlink(path);
+	assert_int_equal(config_load(path, &c, &err), -ENOENT);
+	assert_null(c);
+}
+
+/* The help is a configuration itself once the explanations are cut off: each option is there and in its section. */
+static void help(void **state)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	(void)state;
+	assert_int_equal(config_help(out), 0);
+	fclose(out);
+	assert_non_null(strstr(text, "\nhops "));
+	assert_non_null(strstr(text, "(1 to 5; default 3)"));
+	assert_non_null(strstr(text, "\nexit {\n\tinner4 "));
+	assert_non_null(strstr(text, "network-key "));
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults), cmocka_unit_test(every_option), cmocka_unit_test(mistakes),
+		cmocka_unit_test(files),    cmocka_unit_test(help),
+	};
+
+	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}
