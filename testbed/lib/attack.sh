@@ -5,12 +5,15 @@
 
 FORGE=$TREE/build/tools/forge
 IFID_CIRC=0x616e0001
-SPENT=100 # attackers' sequence numbers run so far ahead of the kernel's own
+echo 100 >"$BED/spent" # attackers' sequence numbers run so far ahead of the kernel's own
 
+# Before it has its connections a charon refuses whoever calls.
+daemons_ready() { local h; for h in $(anon_hosts); do [ "$(status "$h" .charon.state)" = ready ] || return 1; done; }
+circuit_up() { on client anonctl circuit up --json --wait 90 "$@"; }
 overlay_address() { on "$1" ip -6 -o addr show dev lo | sed -n 's/.* \(fd[0-9a-f:]*\)\/128 .*/\1/p' | head -n 1; } # RELAY
 # The device of HOST's link to a relay, or its circuit address there.
-link_device() { on "$1" ip -6 route show "$2" | grep -oE 'dev ovl[0-9]+' | cut -d' ' -f2 | head -n 1; } # HOST OVERLAY-ADDRESS
-link_source() { on client ip -6 route show "$1" | grep -oE 'src [^ ]+' | cut -d' ' -f2 | head -n 1; } # OVERLAY-ADDRESS
+link_device() { on "$1" ip -6 route show match "$2" | grep -oE 'dev ovl[0-9]+' | cut -d' ' -f2 | head -n 1; } # HOST OVERLAY-ADDRESS
+link_source() { on client ip -6 route show match "$1" | grep -oE 'src [^ ]+' | cut -d' ' -f2 | head -n 1; } # OVERLAY-ADDRESS
 if_id() { on "$1" ip -d -o link show "$2" | sed -n 's/.* if_id \(0x[0-9a-f]*\).*/\1/p'; }             # HOST DEVICE
 # The client's address for the layer that ends at that relay: the circuit's SAs know it.
 layer_address() { # OVERLAY-ADDRESS SLOT
@@ -31,8 +34,8 @@ sa_line() { # HOST SRC DST
 		hit && $1 == "seq-hi" { oseq = $NF }
 		hit && $1 == "if_id" { print mode, s, d, spi, oseq, alg, key, icv; exit }')
 	[ -n "$icv" ] || { echo "no SA $2 -> $3 on $1" >&2; return 1; }
-	SPENT=$((SPENT + 1))
-	echo "$mode $src $dst $spi $((oseq + SPENT)) $alg $key $icv" >"$BED/sa"
+	echo $(($(cat "$BED/spent") + 1)) >"$BED/spent" # a file: this runs in subshells
+	echo "$mode $src $dst $spi $((oseq + $(cat "$BED/spent"))) $alg $key $icv" >"$BED/sa"
 	echo "$BED/sa"
 }
 

@@ -60,11 +60,11 @@ capture() { # HOST IFACE FILTER FILE
 	wait_for 10 grep -q 'listening on' "$4.err"
 }
 
-# Packets reach the file a moment after they passed: stop when it has been still for a while.
+# Packets reach the file a moment after they passed: stop when it has been still for a while, or when it never is.
 capture_stop() { # FILE
-	local pid size=-1 now
+	local pid size=-1 now tries=0
 	pid=$(cat "$1.pid")
-	while now=$(stat -c %s "$1") && [ "$now" != "$size" ]; do size=$now; sleep 0.2; done
+	while now=$(stat -c %s "$1") && [ "$now" != "$size" ] && [ $((tries += 1)) -le 15 ]; do size=$now; sleep 0.2; done
 	kill -INT "$pid" 2>/dev/null
 	wait_for 10 process_gone "$pid"
 	rm -f "$1.pid"
@@ -72,6 +72,10 @@ capture_stop() { # FILE
 
 # Number of packets in a capture that match a filter.
 captured() { tcpdump -n -r "$1" "${2:-}" 2>/dev/null | wc -l; } # FILE [FILTER]
+# None does; shows the first ones that do.
+uncaptured() { # FILE [FILTER]
+	[ "$(captured "$@")" = 0 ] || { tcpdump -n -v -c 3 -r "$1" "${2:-}" 2>/dev/null; false; }
+}
 
 ping4() { on "$1" ping -4 -n -q -c "${3:-1}" -i 0.2 -W 2 "$2"; } # HOST ADDRESS [COUNT]
 ping6() { on "$1" ping -6 -n -q -c "${3:-1}" -i 0.2 -W 2 "$2"; }

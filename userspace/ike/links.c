@@ -13,6 +13,7 @@
 #include "ike/charon_msg.h"
 #include "ike/peer.h"
 #include "ike/sa.h"
+#include "ike/stranger.h"
 #include "ike/vici_conn.h"
 #include "lib/clock.h"
 #include "lib/secmem.h"
@@ -21,7 +22,6 @@
 #define LIST_TIMEOUT_S 60    /* it looks at each SA in turn */
 #define SETUP_RETRY_S 5	     /* after charon refused something */
 #define WAITERS_MAX 16	     /* links_refresh at one time */
-#define STRANGERS_MAX 1024   /* SAs of neighbours we do not know, of which we remember having seen them */
 
 enum job {
 	JOB_NONE,
@@ -50,14 +50,6 @@ struct removal {
 	struct removal *next;
 	char conn[CONN_NAME_MAX];
 	bool unload;
-};
-
-/* A neighbour with SAs in charon that we do not know (yet: a client's demand may come late after a restart). */
-struct stranger {
-	char conn[CONN_NAME_MAX];
-	unsigned int rounds;
-	bool seen;
-	UT_hash_handle hh;
 };
 
 struct waiter {
@@ -288,55 +280,22 @@ static void look_end(struct peer *p)
 
 /* ---- strangers ---- */
 
-static void strangers_free(struct links *l)
+static bool stranger_known(void *ctx, const char *conn)
 {
-	struct stranger *s, *next;
-
-	HASH_ITER (hh, l->strangers, s, next) {
-		HASH_DEL(l->strangers, s);
-		free(s);
-	}
+	return peer_of_conn(ctx, conn, strlen(conn)) != NULL;
 }
 
-static void stranger_seen(struct links *l, const char *name, size_t len)
+static void stranger_remove(void *ctx, const char *conn)
 {
-	char conn[CONN_NAME_MAX] = { 0 };
-	struct stranger *s;
-
-	if (len >= sizeof(conn) || memchr(name, 0, len))
-		return;
-	memcpy(conn, name, len);
-	HASH_FIND_STR(l->strangers, conn, s);
-	if (!s && HASH_COUNT(l->strangers) < STRANGERS_MAX) {
-		s = calloc(1, sizeof(*s));
-		if (!s)
-			return;
-		memcpy(s->conn, conn, sizeof(conn));
-		HASH_ADD_STR(l->strangers, conn, s);
-	}
-	if (s)
-		s->seen = true;
+	removal_add(ctx, conn, true);
 }
 
-/* A relay knows its network; a client's demand may take a moment to come after a restart. */
-static void strangers_judge(struct links *l)
+static void judge_strangers(struct links *l)
 {
-	unsigned int patience = l->config.roles & LINKS_CLIENT ? 1 : 0;
-	struct stranger *s, *next;
+	static const struct stranger_ops ops = { .known = stranger_known, .remove = stranger_remove };
 
-	HASH_ITER (hh, l->strangers, s, next) {
-		bool known = peer_of_conn(l, s->conn, strlen(s->conn));
-		bool remove = s->seen && !known && s->rounds++ >= patience;
-
-		if (remove)
-			removal_add(l, s->conn, true);
-		if (remove || known || !s->seen) {
-			HASH_DEL(l->strangers, s);
-			free(s);
-		} else {
-			s->seen = false;
-		}
-	}
+	/* A relay knows its network; a client's demand may take a moment to come after a restart. */
+	strangers_judge(&l->strangers, l->config.roles & LINKS_CLIENT ? 1 : 0, &ops, l);
 }
 
 /* ---- jobs ---- */
@@ -495,7 +454,7 @@ static void on_part(void *ctx, const struct vici_view *message)
 		else if (!p && l->job == JOB_LIST_ALL && vici_item_named(&item, CONN_CLIENTS) && is_guard(l))
 			l->clients_seen += sa.established;
 		else if (!p && l->job == JOB_LIST_ALL)
-			stranger_seen(l, item.name, item.name_len);
+			stranger_seen(&l->strangers, item.name, item.name_len);
 	}
 }
 
@@ -599,7 +558,7 @@ static void list_all_done(struct links *l)
 	struct peer *p, *next;
 
 	l->clients = l->clients_seen;
-	strangers_judge(l);
+	judge_strangers(l);
 	if (!l->ready) {
 		l->ready = true;
 		l->config.service(l->config.ctx, true);
@@ -684,12 +643,12 @@ static void on_lost(void *ctx, int error)
 	l->ready = false;
 	l->version[0] = '\0';
 	removals_free(l);
-	strangers_free(l);
+	strangers_free(&l->strangers);
 	ev_timer_stop(l->config.loop, &l->retry);
+	while (l->queue)
+		queue_remove(l, l->queue);
 	HASH_ITER (hh, l->peers, p, next) {
 		peer_lost(p);
-		if (p->queued)
-			queue_remove(l, p);
 		peer_sync(p);
 	}
 	waiters_fail(l, error);
@@ -870,7 +829,7 @@ void links_free(struct links *l)
 	ev_timer_stop(l->config.loop, &l->resync);
 	ev_timer_stop(l->config.loop, &l->retry);
 	removals_free(l);
-	strangers_free(l);
+	strangers_free(&l->strangers);
 	HASH_CLEAR(by_number, l->by_number);
 	HASH_ITER (hh, l->peers, p, next) {
 		HASH_DELETE(hh, l->peers, p);

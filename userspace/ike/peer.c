@@ -117,7 +117,8 @@ void peer_look_sa(struct peer *p, const struct sa *sa)
 	struct peer_look *look = &p->look;
 
 	look->any = true;
-	/* charon's ids count up, so the largest is the newest; what a crashed peer left is never rekeyed to a larger. */
+	/* charon's ids count up, so the largest is the newest; what a crashed peer left is never rekeyed to a larger.
+	 */
 	if (sa->up && (!look->best.up || sa->ike_id > look->best.ike_id)) {
 		if (look->best.up)
 			note(look->extra, &look->n_extra, look->best.ike_id);

@@ -14,7 +14,10 @@ struct kernel_events_fns {
 	void (*link)(void *ctx, const char *dev, bool up, bool gone);
 	/* Addresses or default routes of the host changed: the path to the outside may have moved. */
 	void (*route)(void *ctx);
-	/* An SA of ours (by reqid) expired or was deleted by somebody; hard: it is gone. */
+	/*
+	 * An SA of ours (by reqid) reached a limit; hard: it is gone. Deletions by others are not told: that group
+	 * also carries every SA that is made, with its key.
+	 */
 	void (*sa)(void *ctx, uint32_t reqid, uint32_t spi, bool hard);
 	/* Messages were lost (ENOBUFS): read everything again. */
 	void (*lost)(void *ctx);

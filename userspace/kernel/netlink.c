@@ -42,17 +42,24 @@ static void note(struct netlink *k, enum kobject_type type, int error, const cha
 		 *why ? ": " : "", why);
 }
 
+static bool together(const struct kobject *a, const struct kobject *b)
+{
+	bool xfrm = (a->type == KOBJ_SA || a->type == KOBJ_SP) && (b->type == KOBJ_SA || b->type == KOBJ_SP);
+	return a->type != KOBJ_SYSCTL && (a->type == b->type || xfrm);
+}
+
+static size_t run_max(const struct kobject *o)
+{
+	return o->type == KOBJ_NFT || o->type == KOBJ_ELEM ? SIZE_MAX : NLSOCK_BATCH;
+}
+
 /* Objects from v[0] on that can go to the kernel together. */
 static size_t run_length(const struct kobject *v, size_t n)
 {
 	size_t i = 1;
-	if (v->type == KOBJ_SYSCTL)
-		return 1;
-	while (i < n && (v[i].type == v->type || (v->type == KOBJ_SA && v[i].type == KOBJ_SP) ||
-			 (v->type == KOBJ_SP && v[i].type == KOBJ_SA)))
+	while (i < n && i < run_max(v) && together(v, &v[i]))
 		i++;
-	bool batch = v->type != KOBJ_NFT && v->type != KOBJ_ELEM;
-	return batch && i > NLSOCK_BATCH ? NLSOCK_BATCH : i;
+	return i;
 }
 
 /* The same, backwards from v[n-1]. */
@@ -60,9 +67,9 @@ static size_t run_length_back(const struct kobject *v, size_t n)
 {
 	const struct kobject *last = &v[n - 1];
 	size_t i = 1;
-	while (i < n && i < NLSOCK_BATCH && run_length(&v[n - 1 - i], 2) == 2)
+	while (i < n && i < run_max(last) && together(last, &v[n - 1 - i]))
 		i++;
-	return last->type == KOBJ_SYSCTL ? 1 : i;
+	return i;
 }
 
 /* ---- is it there already? ---- */
@@ -202,8 +209,7 @@ static int make_up(struct netlink *k, const struct kobject *o, enum made *made)
 
 static int make_nft(struct netlink *k, const struct kobject *v, size_t n, enum made *made)
 {
-	bool *there = calloc(n, sizeof(*there));
-	_cleanup_free_ void *owned = there;
+	_cleanup_free_ bool *there = calloc(n, sizeof(*there));
 	_cleanup_free_ char *script = nft_script_add(v, n);
 	const char *why = "";
 	if (!there || !script)

@@ -307,25 +307,26 @@ static int decode_sa(const struct nlmsghdr *h, struct kobject *ret)
 	if (nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof(struct xfrm_usersa_info), a, XFRMA_MAX, xfrm_policy) <
 	    0)
 		return -EBADMSG;
-	const struct xfrm_usersa_info *info = nlmsg_data(h);
-	if (!xfrmmsg_reqid_ours(info->reqid) || info->id.proto != IPPROTO_ESP || info->family != AF_INET6 ||
+	struct xfrm_usersa_info info; /* messages are aligned to 4 bytes, this to 8 */
+	memcpy(&info, nlmsg_data(h), sizeof(info));
+	if (!xfrmmsg_reqid_ours(info.reqid) || info.id.proto != IPPROTO_ESP || info.family != AF_INET6 ||
 	    !a[XFRMA_IF_ID])
 		return -ENOENT;
 	struct kobject o = { .type = KOBJ_SA };
-	int r = mode_of(info->mode, &o.sa.mode);
+	int r = mode_of(info.mode, &o.sa.mode);
 	if (r >= 0)
 		r = get_aead(a[XFRMA_ALG_AEAD], &o.sa);
 	if (r < 0)
 		return r;
-	addr_get(&o.sa.src, &info->saddr);
-	addr_get(&o.sa.dst, &info->id.daddr);
-	o.sa.spi = ntohl(info->id.spi);
-	o.sa.reqid = info->reqid;
+	addr_get(&o.sa.src, &info.saddr);
+	addr_get(&o.sa.dst, &info.id.daddr);
+	o.sa.spi = ntohl(info.id.spi);
+	o.sa.reqid = info.reqid;
 	o.sa.if_id = nla_get_u32(a[XFRMA_IF_ID]);
 	get_sa_marks(a, &o.sa);
 	if (o.sa.mode == SA_BEET) {
-		addr_get(&o.sa.sel_src, &info->sel.saddr);
-		addr_get(&o.sa.sel_dst, &info->sel.daddr);
+		addr_get(&o.sa.sel_src, &info.sel.saddr);
+		addr_get(&o.sa.sel_dst, &info.sel.daddr);
 	}
 	*ret = o;
 	return 0;
@@ -352,8 +353,9 @@ static int decode_sp(const struct nlmsghdr *h, struct kobject *ret)
 	if (nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof(struct xfrm_userpolicy_info), a, XFRMA_MAX,
 			xfrm_policy) < 0)
 		return -EBADMSG;
-	const struct xfrm_userpolicy_info *info = nlmsg_data(h);
-	if (info->dir != XFRM_POLICY_OUT || !a[XFRMA_TMPL] || !a[XFRMA_IF_ID])
+	struct xfrm_userpolicy_info info;
+	memcpy(&info, nlmsg_data(h), sizeof(info));
+	if (info.dir != XFRM_POLICY_OUT || !a[XFRMA_TMPL] || !a[XFRMA_IF_ID])
 		return -ENOENT;
 	const struct xfrm_user_tmpl *tmpl = nla_data(a[XFRMA_TMPL]);
 	if (!xfrmmsg_reqid_ours(tmpl->reqid))
@@ -361,7 +363,7 @@ static int decode_sp(const struct nlmsghdr *h, struct kobject *ret)
 	struct kobject o = { .type = KOBJ_SP };
 	int r = mode_of(tmpl->mode, &o.sp.mode);
 	if (r >= 0)
-		r = selector_get(&info->sel, &o.sp.src, &o.sp.dst);
+		r = selector_get(&info.sel, &o.sp.src, &o.sp.dst);
 	if (r < 0)
 		return r;
 	addr_get(&o.sp.tmpl_src, &tmpl->saddr);

@@ -253,7 +253,7 @@ static int circuit_addresses(struct plan *p, const struct chainlink *k)
 
 /*
  * OR_(i+1) lies behind layer i, but only for packets from this circuit's address: another circuit may meet the same
- * relay behind other guards. A socket bound to the inner IPv6 address stays in this circuit the same way.
+ * relay behind other guards.
  */
 static int circuit_layer_routes(struct plan *p, const struct chainlink *k)
 {
@@ -269,14 +269,27 @@ static int circuit_layer_routes(struct plan *p, const struct chainlink *k)
 		memcpy(route.dev, k->dev[i - 1], IFNAMSIZ);
 		r = build_route(p, &route);
 	}
-	if (r < 0 || !k->inner6)
-		return r;
+	return r;
+}
+
+/* What is bound to the inner IPv6 address stays in this circuit; the exit's gateway lies in the overlay's range. */
+static int circuit_bound_routes(struct plan *p, const struct chainlink *k)
+{
+	if (!k->inner6)
+		return 0;
+	const struct inner *in = &k->c->inner;
+	struct in6_addr gw6 = overlay_addr(&in->addr6, LINK_INNER, 1);
 	struct kobj_route bound = { .type = ROUTE_UNICAST,
 				    .dst = { .family = AF_INET6 },
-				    .from = host6(&k->c->inner.addr6),
+				    .from = host6(&in->addr6),
 				    .table = RT_TABLE_ANON,
 				    .metric = ROUTE_METRIC };
 	memcpy(bound.dev, k->dev[k->c->n_layers - 1], IFNAMSIZ);
+	int r = build_route(p, &bound);
+	if (r < 0)
+		return r;
+	bound.dst = host6(&gw6);
+	bound.table = RT_TABLE_MAIN;
 	return build_route(p, &bound);
 }
 
@@ -292,6 +305,8 @@ int plan_origin_circuit(struct plan *p, const struct origin_circuit *c, const st
 		r = circuit_addresses(p, &k);
 	if (r >= 0)
 		r = circuit_layer_routes(p, &k);
+	if (r >= 0)
+		r = circuit_bound_routes(p, &k);
 	return r;
 }
 

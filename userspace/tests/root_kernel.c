@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/events.h"
 #include "kernel/ops.h"
+#include "kernel/probe.h"
 #include "lib/secmem.h"
 #include "model/overlay.h"
 #include "plan/diff.h"
@@ -131,22 +133,29 @@ static int relay_plan(struct plan *p, unsigned int r, struct layer_keys *keys)
 	return e < 0 ? e : relay_circuits(p, r, keys);
 }
 
-static int client_circuit(struct plan *p, unsigned int slot, struct layer_keys *keys)
+/* selectors: two of them */
+static struct origin_circuit circuit_of(unsigned int slot, struct prefix *selectors)
 {
-	struct prefix web[2] = { { .family = AF_INET, .len = 32 }, { .family = AF_INET6, .len = 128 } };
-	inet_pton(AF_INET, "192.0.2.80", &web[0].a4);
-	inet_pton(AF_INET6, "2001:db8:2::80", &web[1].a6);
 	struct origin_circuit c = { .slot = slot,
 				    .n_layers = 3,
 				    .guard_link = (uint16_t)(paths[slot][0] + 1),
 				    .link_mtu = LINK_MTU,
 				    .inner = inner_of(slot),
 				    .n_selectors = 2,
-				    .selectors = web };
-	for (unsigned int i = 0; i < 3; i++) {
+				    .selectors = selectors };
+	for (unsigned int i = 0; i < 3; i++)
 		c.layers[i] = layer_of(slot, i);
+	return c;
+}
+
+static int client_circuit(struct plan *p, unsigned int slot, struct layer_keys *keys)
+{
+	struct prefix web[2] = { { .family = AF_INET, .len = 32 }, { .family = AF_INET6, .len = 128 } };
+	inet_pton(AF_INET, "192.0.2.80", &web[0].a4);
+	inet_pton(AF_INET6, "2001:db8:2::80", &web[1].a6);
+	struct origin_circuit c = circuit_of(slot, web);
+	for (unsigned int i = 0; i < 3; i++)
 		keys_of(slot, i, &keys[i]);
-	}
 	int e = plan_origin_circuit(p, &c, keys);
 	return e < 0 ? e : plan_origin_routes(p, &c, 100 + slot);
 }
@@ -170,13 +179,24 @@ static int client_base(struct plan *p)
 	return e;
 }
 
-/* part: "all", "base" (client), or a slot number (client). */
+/* Everything through circuit 0. */
+static int client_full(struct plan *p)
+{
+	struct prefix any[2] = { { .family = AF_INET }, { .family = AF_INET6 } };
+	struct origin_circuit c = circuit_of(0, any);
+	int e = plan_selection(p, 1, any, 2);
+	return e < 0 ? e : plan_origin_routes(p, &c, 50);
+}
+
+/* part: "all", "base", "full" (client), or a slot number (client). */
 static int plan_of(const char *host, const char *part, struct layer_keys *keys, struct plan *p)
 {
 	if (host[0] == 'r')
 		return relay_plan(p, (unsigned int)host[1] - '0', keys);
 	if (part[0] >= '0' && part[0] < '0' + N_CIRCUITS)
 		return client_circuit(p, (unsigned int)part[0] - '0', keys);
+	if (!strcmp(part, "full"))
+		return client_full(p);
 	int e = client_base(p);
 	for (unsigned int slot = 0; slot < N_CIRCUITS && e >= 0 && !strcmp(part, "all"); slot++)
 		e = client_circuit(p, slot, &keys[3 * slot]);
@@ -234,6 +254,53 @@ static void print_addresses(void)
 	}
 }
 
+static int probe(void)
+{
+	struct probe_result *v;
+	size_t n, failed = 0;
+	int e = kernel_probe(PROBE_RELAY | PROBE_CLIENT, &v, &n);
+	if (e < 0)
+		return e;
+	for (size_t i = 0; i < n; i++) {
+		printf("%s: %s%s%s\n", v[i].name, v[i].ok ? "yes" : strerror(-v[i].error), v[i].ok ? "" : ", needs ",
+		       v[i].ok ? "" : v[i].hint);
+		failed += !v[i].ok;
+	}
+	free(v);
+	return failed ? -ENOSYS : 0;
+}
+
+struct seen {
+	bool up, gone;
+};
+
+static void on_link(void *ctx, const char *dev, bool up, bool gone)
+{
+	struct seen *s = ctx;
+	if (strcmp(dev, "anon0") != 0)
+		return;
+	s->up |= up;
+	s->gone |= gone;
+}
+
+/* The events of a circuit that comes and goes. */
+static int events(struct kernel *k, const struct plan *p)
+{
+	static const struct kernel_events_fns fns = { .link = on_link };
+	struct kernel_events *ev;
+	struct seen seen = { false, false };
+	int e = kernel_events_open(&fns, &seen, &ev);
+	if (e < 0)
+		return e;
+	e = kernel_apply(k, p);
+	if (e >= 0)
+		e = kernel_remove(k, p);
+	if (e >= 0)
+		e = kernel_events_read(ev);
+	kernel_events_free(ev);
+	return e < 0 ? e : seen.up && seen.gone ? 0 : -ENOMSG;
+}
+
 static int run(struct kernel *k, const char *verb, const struct plan *p)
 {
 	struct plan none = { 0 };
@@ -245,6 +312,10 @@ static int run(struct kernel *k, const char *verb, const struct plan *p)
 		return compare(k, p);
 	if (!strcmp(verb, "empty"))
 		return compare(k, &none);
+	if (!strcmp(verb, "events"))
+		return events(k, p);
+	if (!strcmp(verb, "probe"))
+		return probe();
 	if (!strcmp(verb, "counters"))
 		return kernel_counters(k, print_counter, NULL);
 	return -EINVAL;
@@ -259,7 +330,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (argc != 4) {
-		fprintf(stderr, "usage: root_kernel up|down|same|empty|counters HOST all|base|SLOT\n");
+		fprintf(stderr,
+			"usage: root_kernel up|down|same|empty|counters|events|probe HOST all|base|full|SLOT\n");
 		return 2;
 	}
 	struct kernel *k = NULL;

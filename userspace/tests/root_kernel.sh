@@ -101,7 +101,7 @@ headers() {
 	on client ping -q -c 4 -i 0.2 -Q 0xb9 -F 0x12345 -t 77 $web6
 	asker "http://[$web6]/ip" >/dev/null
 	captures_end
-	for d in $w/*; do
+	for d in "$w"/*; do
 		[ "$(grep -c 'next-header ESP' "$d")" -ge 16 ] || { echo "$d: too few packets"; wc -l $w/*; return 1; }
 		grep 'next-header ESP' "$d" | grep -v 'IP6 (hlim 63, next-header ESP' | head -n 2 | grep . && return 1
 	done
@@ -110,14 +110,17 @@ headers() {
 
 mtu_exact() {
 	is "$(on client cat /sys/class/net/anon0/mtu)" 1286 &&
-		on client ping -q -c 2 -i 0.2 -M do -s $((1286 - 28)) $web4 &&
-		on client ping -q -c 2 -i 0.2 -M do -s $((1286 - 48)) $web6 &&
-		not on client ping -q -c 1 -M do -s $((1286 - 27)) -W 2 $web4
+		on client ping -q -c 2 -i 0.2 -M "do" -s $((1286 - 28)) $web4 &&
+		on client ping -q -c 2 -i 0.2 -M "do" -s $((1286 - 48)) $web6 &&
+		not on client ping -q -c 1 -M "do" -s $((1286 - 27)) -W 2 $web4
 }
 file_both_ways() {
 	local n
-	n=$(asker -o /dev/null -w '%{size_download}' "http://$web4/$1") && [ "$n" -ge 1000000 ] || { echo "v4 $n"; return 1; }
-	n=$(asker -o /dev/null -w '%{size_download}' "http://[$web6]/$1") && [ "$n" -ge 1000000 ] || { echo "v6 $n"; return 1; }
+	local h
+	for h in "$web4" "[$web6]"; do
+		n=$(asker -o /dev/null -w '%{size_download}' "http://$h/$1")
+		[ "$n" -ge 1000000 ] || { echo "$h: $n bytes"; return 1; }
+	done
 }
 nothing_in_clear() { # on the client's public side: only ESP to guards and neighbour discovery
 	capture client eth0 /tmp/clear 'not (esp or arp or icmp6 or ip6 proto 50)'
@@ -177,6 +180,37 @@ unasked() { # the exit's gateway pings the client: answers only
 	[ "$(counter client drop_unasked)" -gt "$before" ] || { rk counters client base; return 1; }
 }
 
+expired() { # a packet dies at the exit, which says so
+	on client ping -c 1 -W 3 -t 1 $web4 | grep -i 'time to live exceeded' &&
+		on client ping -c 1 -W 3 -t 1 $web6 | grep -i 'hop limit'
+}
+# Somebody else has the name of a device: nothing of the circuit may stay, and the device is left alone.
+name_taken() {
+	rk down client 1 || return 1
+	on client ip link add hop1-2 type dummy
+	rk up client 1 && return 1
+	on client ip link show hop1-2 || return 1
+	on client ip link del hop1-2
+	on client ip xfrm state | grep '0x61700008\|0x61700009\|0x6170000a' && return 1
+	on client ip link | grep 'hop1-\|anon1' && return 1
+	on client nft list ruleset | grep 'anon1' && return 1
+	rk up client 1
+}
+
+full_tunnel() { # every destination through circuit 0; the guard is reached all the same
+	rk up client full || return 1
+	capture client eth0 /tmp/full 'not (esp or arp or icmp6 or ip6 proto 50)'
+	sleep 1.5
+	local failed=0
+	ping_ok $web4 && ping_ok $web6 && ping_ok 2001:db8::1 || failed=1
+	is "$(asker http://$web4/ip)" 198.51.100.13 || failed=1
+	is "$(asker "http://[$web6]/ip")" 2001:db8:51::13 || failed=1
+	captures_end
+	rk down client full || failed=1
+	grep . /tmp/full && failed=1
+	[ $failed = 0 ]
+}
+
 everything_up() {
 	local h
 	for h in r1 r2 r3 client; do rk up $h all || return 1; done
@@ -193,18 +227,20 @@ no_trace() {
 		on $h ip xfrm state | grep . && return 1
 		on $h ip xfrm policy | grep . && return 1
 		on $h nft list ruleset | grep . && return 1
-		on $h ip -6 route show table all | grep -E 'fd..:|proto 142' && return 1
-		on $h ip route show table all | grep -E '100.96|proto 142' && return 1
+		on $h ip -6 route show table all | grep -E '(^| )fd[0-9a-f]{2}:|proto 142' && return 1
+		on $h ip route show table all | grep -E '100\.96|proto 142' && return 1
 		on $h ip rule | grep -E '704[0-9]' && return 1
 		on $h ip -6 rule | grep -E '704[0-9]' && return 1
 		on $h ip link | grep -E 'ovl|hop|anon|circ' && return 1
-		on $h ip addr show dev lo | grep fd && return 1
+		on $h ip addr show dev lo | grep -E ' fd[0-9a-f]{2}:' && return 1
 	done
 	return 0
 }
 
 echo "# $(uname -r)$(lsmod | awk '/^esp[46]_offload/ { printf " %s", $1 }')"
 links_up
+ok "what the kernel needs is there" rk probe r3 base
+ok "and the probe leaves nothing" rk empty r3 base
 ok "plans of relays and client apply without root" everything_up
 ok "the kernel holds what the plans say" same
 ok "ping v4 through circuit 0" ping_ok $web4
@@ -212,16 +248,20 @@ ok "ping v6 through circuit 0" ping_ok $web6
 ok "the web server sees the exit, v4" is "$(asker http://$web4/ip)" 198.51.100.13
 ok "the web server sees the exit, v6" is "$(asker "http://[$web6]/ip")" 2001:db8:51::13
 ok "circuit 1 over the same relays" ping_ok -I anon1 100.96.0.1
-ok "circuit 1, v6 by its source address" ping_ok -I "$INNER6_1" $web6
+ok "circuit 1, v6 by its source address" ping_ok -I "$INNER6_1" 2001:db8::1
 ok "circuit 2 over another guard" ping_ok -I anon2 100.96.0.1
 ok "circuit 2, v6 by its source address" ping_ok -I "$INNER6_2" "$GW6"
 ok "inner MTU is exact" mtu_exact
 ok "a megabyte, v4 and v6" file_both_ways "${BIG:-1m}"
 ok "headers inside links are alike everywhere" headers
 ok "nothing of it in clear" nothing_in_clear
+ok "everything through a circuit" full_tunnel
 ok "apply again changes nothing" everything_up
 ok "still the same" same
 ok "and still works" ping_ok $web4
+ok "errors come back" expired
+ok "a name that is taken" name_taken
+ok "all as before" same
 ok "an exit drops what is not the circuit's address" steal_address
 ok "an exit does not lead to its own public address" closed 198.51.100.13 drop_private
 ok "an exit does not lead to private networks" closed 10.1.2.3 drop_private
@@ -232,6 +272,7 @@ ok "the client takes only answers from an exit" unasked
 ok "circuit 1 and 2 go" eval 'rk down client 1 && rk down client 2'
 ok "circuit 0 stays" ping_ok $web4
 ok "circuit 0 goes" rk down client 0
+ok "events of a circuit" rk events client 0
 ok "without a circuit the selection has no way out" nothing_in_clear
 ok "negative control: without the selection it has" eval \
 	'on client nft delete chain inet anon kill0; on client ip route flush table 7042; on client ip -6 route flush table 7042; not nothing_in_clear'
@@ -240,8 +281,10 @@ ok "plans find nothing left" empty
 ok "and again" everything_down
 links_down
 ok "no trace" no_trace
-grep -hv '\b0$' /proc/net/xfrm_stat | sed 's/^/# /'
-for h in client r1 r2 r3; do on $h awk -v h=$h '$2 > 0 { print "#", h, $1, $2 }' /proc/net/xfrm_stat; done
+for h in client r1 r2 r3; do
+	# shellcheck disable=SC2016  # awk's fields
+	on $h awk -v h=$h '$2 > 0 { print "#", h, $1, $2 }' /proc/net/xfrm_stat
+done
 dmesg | grep -E 'WARN|BUG|refcount|Oops|Call Trace' | sed 's/^/# /'
 echo "1..$count"
 [ $failures = 0 ]

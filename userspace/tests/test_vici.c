@@ -340,7 +340,7 @@ static int write_seed(const char *dir, const char *name, struct vici_msg *m)
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	f = fopen(path, "we");
-	if (!f || vici_msg_finish(m, &p, &len) < 0)
+	if (!f || vici_msg_finish(owned, &p, &len) < 0)
 		return 1;
 	return fwrite(p + VICI_HEADER_LEN, 1, len - VICI_HEADER_LEN, f) != len - VICI_HEADER_LEN;
 }

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Objects to netlink messages and back. With a folder as argument: writes seeds for fuzz_netlink there. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka.h needs the headers above */
+#include <cmocka.h>
+
+#include <linux/rtnetlink.h>
+#include <linux/xfrm.h>
+
+#include "kernel/eventmsg.h"
+#include "kernel/rtmsg.h"
+#include "kernel/xfrmmsg.h"
+#include "plan/plan.h"
+
+static unsigned int fake_index(const char *name)
+{
+	return strcmp(name, "missing") ? 100 + (unsigned int)strlen(name) : 0;
+}
+
+static char *fake_name(unsigned int index, char *ret)
+{
+	static const char *const names[] = { "lo", "ovl2", "anon0", "hop0-1" };
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (fake_index(names[i]) == index)
+			return strcpy(ret, names[i]);
+	return NULL;
+}
+
+static const struct devices devs = { .index = fake_index, .name = fake_name };
+static const uint8_t key[SUITE_KEY_MAX] = "0123456789abcdefghijklmnopqrstuvwxy";
+
+static struct in6_addr addr6(const char *s)
+{
+	struct in6_addr a;
+	assert_int_equal(inet_pton(AF_INET6, s, &a), 1);
+	return a;
+}
+
+/* One of everything, in every variety. */
+static void objects(struct plan *p)
+{
+	struct in6_addr self = addr6("fd11::1:0:0:42"), far = addr6("fd11::1");
+	struct link l = { .kind = LINK_KIND_GUARD, .number = 2, .self = self, .remote = far, .mtu = 1418 };
+	struct origin_circuit c = { .slot = 0, .n_layers = 2, .guard_link = 2, .link_mtu = 1418 };
+	static const enum suite suites[] = { SUITE_AES128_GCM_8, SUITE_CHACHA20_POLY1305 };
+	static struct layer_keys keys[2];
+	struct prefix sel[] = { { .family = AF_INET }, { .family = AF_INET6 } };
+	memcpy(keys[0].fwd, key, sizeof(key));
+	for (size_t i = 0; i < 2; i++)
+		c.layers[i] = (struct layer){ .a = i ? addr6("fd22::2:0:0:7") : self,
+					      .o = i ? addr6("fd22::1") : far,
+					      .spi_fwd = SPI_MIN,
+					      .spi_back = SPI_MAX,
+					      .suite = suites[i] };
+	c.inner = (struct inner){ .has4 = true, .has6 = true, .addr6 = addr6("fd22::ffff:0:0:7") };
+	c.inner.addr4.s_addr = htonl(0x64600007);
+	c.n_selectors = 2;
+	c.selectors = sel;
+	assert_int_equal(plan_client_base(p), 0);
+	assert_int_equal(plan_selection(p, 3, sel, 2), 0);
+	assert_int_equal(plan_link(p, &l), 0);
+	assert_int_equal(plan_origin_circuit(p, &c, keys), 0);
+	assert_int_equal(plan_origin_routes(p, &c, 9), 0);
+	struct kobject *o = plan_add(p, KOBJ_ROUTE);
+	o->route = (struct kobj_route){ .type = ROUTE_UNICAST,
+					.dst = prefix6(&far, 80),
+					.dev = "ovl2",
+					.table = RT_TABLE_MAIN,
+					.metric = 1,
+					.mtu = 1280,
+					.hoplimit = 63 };
+}
+
+static bool is_rt(enum kobject_type t)
+{
+	return t == KOBJ_LINK || t == KOBJ_ADDR || t == KOBJ_ROUTE || t == KOBJ_RULE;
+}
+
+static bool is_xfrm(enum kobject_type t)
+{
+	return t == KOBJ_SA || t == KOBJ_SP;
+}
+
+static struct nl_msg *encoded(const struct kobject *o)
+{
+	struct nl_msg *m = NULL;
+	int r = is_rt(o->type) ? rtmsg_encode(o, true, &devs, &m) : xfrmmsg_encode(o, true, &m);
+	assert_int_equal(r, 0);
+	return m;
+}
+
+/* The two protocols number their messages from 16 on alike. */
+static int decoded(enum kobject_type type, const struct nlmsghdr *h, struct kobject *ret)
+{
+	return is_rt(type) ? rtmsg_decode(h, &devs, ret, NULL) : xfrmmsg_decode(h, ret);
+}
+
+/* A message at an address that is aligned to 4 bytes and not to 8, as it may lie in a dump. */
+static void unaligned(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	objects(&p);
+	for (size_t i = 0; i < p.n; i++) {
+		struct kobject back;
+		if (!is_rt(p.v[i].type) && !is_xfrm(p.v[i].type))
+			continue;
+		struct nl_msg *m = encoded(&p.v[i]);
+		size_t len = nlmsg_hdr(m)->nlmsg_len;
+		uint8_t *room = malloc(len + 4);
+		assert_non_null(room);
+		memcpy(room + 4, nlmsg_hdr(m), len);
+		assert_int_equal(decoded(p.v[i].type, (struct nlmsghdr *)(void *)(room + 4), &back), 0);
+		assert_true(kobject_equal(&p.v[i], &back));
+		free(room);
+		nlmsg_free(m);
+	}
+}
+
+static void there_and_back(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	size_t n = 0;
+	objects(&p);
+	for (size_t i = 0; i < p.n; i++) {
+		const struct kobject *o = &p.v[i];
+		struct kobject back;
+		if (!is_rt(o->type) && !is_xfrm(o->type))
+			continue;
+		struct nl_msg *m = encoded(o);
+		assert_int_equal(decoded(o->type, nlmsg_hdr(m), &back), 0);
+		assert_true(kobject_equal(o, &back));
+		if (o->type == KOBJ_SA)
+			assert_memory_equal(o->sa.key, back.sa.key, suite_get(o->sa.suite)->key_len);
+		nlmsg_free(m);
+		n++;
+	}
+	assert_true(n > 25);
+}
+
+/* Every truncation and every byte set to 0 and 255: an answer, never a crash; the sanitizers watch. */
+static void broken(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	objects(&p);
+	for (size_t i = 0; i < p.n; i++) {
+		struct kobject back;
+		if (!is_rt(p.v[i].type) && !is_xfrm(p.v[i].type))
+			continue;
+		struct nl_msg *m = encoded(&p.v[i]);
+		size_t len = nlmsg_hdr(m)->nlmsg_len;
+		for (size_t cut = sizeof(struct nlmsghdr); cut < len; cut++) {
+			struct nlmsghdr *h = malloc(cut);
+			assert_non_null(h);
+			memcpy(h, nlmsg_hdr(m), cut);
+			h->nlmsg_len = (uint32_t)cut;
+			decoded(p.v[i].type, h, &back);
+			free(h);
+		}
+		for (size_t at = sizeof(struct nlmsghdr); at < len; at++)
+			for (int v = 0; v < 256; v += 255) {
+				uint8_t *h = malloc(len);
+				assert_non_null(h);
+				memcpy(h, nlmsg_hdr(m), len);
+				h[at] = (uint8_t)v;
+				decoded(p.v[i].type, (struct nlmsghdr *)(void *)h, &back);
+				free(h);
+			}
+		nlmsg_free(m);
+	}
+}
+
+static void foreign_objects(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	objects(&p);
+	for (size_t i = 0; i < p.n; i++) {
+		struct kobject o = p.v[i], back;
+		switch (o.type) {
+		case KOBJ_SA:
+			o.sa.reqid = 5; /* charon's */
+			break;
+		case KOBJ_SP:
+			o.sp.reqid = 5;
+			break;
+		case KOBJ_LINK:
+			o.link.if_id = 1;
+			break;
+		default:
+			continue;
+		}
+		struct nl_msg *m = encoded(&o);
+		assert_int_equal(decoded(o.type, nlmsg_hdr(m), &back), -ENOENT);
+		nlmsg_free(m);
+	}
+	struct kobject route = { .type = KOBJ_ROUTE }, back;
+	route.route = (struct kobj_route){ .type = ROUTE_UNREACHABLE, .dst = { .family = AF_INET6 }, .metric = 1 };
+	struct nl_msg *m = encoded(&route);
+	struct rtmsg *head = nlmsg_data(nlmsg_hdr(m));
+	head->rtm_protocol = RTPROT_STATIC;
+	assert_int_equal(decoded(KOBJ_ROUTE, nlmsg_hdr(m), &back), -ENOENT);
+	nlmsg_free(m);
+}
+
+static void refused(void **state)
+{
+	(void)state;
+	struct nl_msg *m = NULL;
+	struct kobject o = { .type = KOBJ_SA };
+	o.sa.suite = SUITE_AES128_GCM_16;
+	assert_int_equal(xfrmmsg_encode(&o, true, &m), -EINVAL); /* without a key */
+	o.sa.key = key;
+	o.sa.suite = (enum suite)99;
+	assert_int_equal(xfrmmsg_encode(&o, true, &m), -EINVAL);
+	assert_int_equal(rtmsg_encode(&o, true, &devs, &m), -EINVAL);
+	o = (struct kobject){ .type = KOBJ_ADDR };
+	strcpy(o.addr.dev, "missing");
+	assert_int_equal(rtmsg_encode(&o, true, &devs, &m), -ENODEV);
+	assert_null(m);
+}
+
+static void sa_options(void **state)
+{
+	(void)state;
+	struct nl_msg *m = NULL;
+	struct kobject o = { .type = KOBJ_SA };
+	o.sa = (struct kobj_sa){ .mode = SA_TUNNEL, .suite = SUITE_AES128_GCM_16, .key = key, .inbound = true };
+	assert_int_equal(xfrmmsg_encode(&o, true, &m), 0);
+	const struct xfrm_usersa_info *info = nlmsg_data(nlmsg_hdr(m));
+	assert_int_equal(info->flags, XFRM_STATE_NOECN | XFRM_STATE_ESN | XFRM_STATE_AF_UNSPEC);
+	struct nlattr *a = nlmsg_find_attr(nlmsg_hdr(m), sizeof(*info), XFRMA_SA_EXTRA_FLAGS);
+	assert_int_equal(nla_get_u32(a), XFRM_SA_XFLAG_DONT_ENCAP_DSCP);
+	a = nlmsg_find_attr(nlmsg_hdr(m), sizeof(*info), XFRMA_REPLAY_ESN_VAL);
+	const struct xfrm_replay_state_esn *esn = nla_data(a);
+	assert_int_equal(esn->replay_window, 1024);
+	assert_int_equal(nla_len(a), sizeof(*esn) + 128);
+	/* set-mark is there even if it is 0: what came in with the packet goes */
+	assert_non_null(nlmsg_find_attr(nlmsg_hdr(m), sizeof(*info), XFRMA_SET_MARK_MASK));
+	assert_null(nlmsg_find_attr(nlmsg_hdr(m), sizeof(*info), XFRMA_MARK));
+	nlmsg_free(m);
+}
+
+static void events(void **state)
+{
+	(void)state;
+	struct xfrm_user_expire x = { .hard = 1 };
+	struct event ev;
+	x.state.reqid = REQID_RELAY_BASE + 5;
+	x.state.id.spi = htonl(77);
+	struct nl_msg *m = nlmsg_alloc_simple(XFRM_MSG_EXPIRE, 0);
+	nlmsg_append(m, &x, sizeof(x), NLMSG_ALIGNTO);
+	assert_int_equal(eventmsg_xfrm(nlmsg_hdr(m), &ev), 0);
+	assert_int_equal(ev.reqid, REQID_RELAY_BASE + 5);
+	assert_int_equal(ev.spi, 77);
+	assert_true(ev.gone);
+	((struct xfrm_user_expire *)nlmsg_data(nlmsg_hdr(m)))->state.reqid = 3;
+	assert_int_equal(eventmsg_xfrm(nlmsg_hdr(m), &ev), -ENOENT);
+	nlmsg_hdr(m)->nlmsg_len -= 8;
+	assert_int_equal(eventmsg_xfrm(nlmsg_hdr(m), &ev), -EBADMSG);
+	nlmsg_free(m);
+}
+
+static int write_seeds(const char *folder)
+{
+	_cleanup_plan_ struct plan p = { 0 };
+	objects(&p);
+	for (size_t i = 0; i < p.n; i++) {
+		char path[256];
+		if (!is_rt(p.v[i].type) && !is_xfrm(p.v[i].type))
+			continue;
+		struct nl_msg *m = encoded(&p.v[i]);
+		snprintf(path, sizeof(path), "%s/%s-%zu", folder, is_xfrm(p.v[i].type) ? "xfrm" : "route", i);
+		_cleanup_fclose_ FILE *f = fopen(path, "w");
+		if (!f || fwrite(nlmsg_hdr(m), nlmsg_hdr(m)->nlmsg_len, 1, f) != 1)
+			return 1;
+		nlmsg_free(m);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(there_and_back),  cmocka_unit_test(unaligned), cmocka_unit_test(broken),
+		cmocka_unit_test(foreign_objects), cmocka_unit_test(refused),	cmocka_unit_test(sa_options),
+		cmocka_unit_test(events),
+	};
+	if (argc == 2)
+		return write_seeds(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+/* cmocka.h needs the headers above */
+#include <cmocka.h>
+
+#include "model/overlay.h"
+#include "plan/mtu.h"
+#include "plan/nft.h"
+#include "plan/plan.h"
+
+static struct in6_addr addr6(const char *s)
+{
+	struct in6_addr a;
+	assert_int_equal(inet_pton(AF_INET6, s, &a), 1);
+	return a;
+}
+
+static struct in_addr addr4(const char *s)
+{
+	struct in_addr a;
+	assert_int_equal(inet_pton(AF_INET, s, &a), 1);
+	return a;
+}
+
+static size_t count(const struct plan *p, enum kobject_type type)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < p->n; i++)
+		n += p->v[i].type == type;
+	return n;
+}
+
+static const struct kobject *nth(const struct plan *p, enum kobject_type type, size_t n)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].type == type && n-- == 0)
+			return &p->v[i];
+	fail();
+	return NULL;
+}
+
+static const struct kobj_nft *chain_named(const struct plan *p, const char *name)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].type == KOBJ_NFT && p->v[i].nft.kind == NFT_CHAIN && !strcmp(p->v[i].nft.name, name))
+			return &p->v[i].nft;
+	return NULL;
+}
+
+static void assert_rule(const struct plan *p, const char *chain, const char *rule)
+{
+	const struct kobj_nft *c = chain_named(p, chain);
+	assert_non_null(c);
+	if (!strstr(c->rules, rule)) {
+		print_message("%s lacks: %s\nit has:\n%s", chain, rule, c->rules);
+		fail();
+	}
+}
+
+static struct relay_circuit middle(void)
+{
+	return (struct relay_circuit){ .number = 7,
+				       .layer = { .a = addr6("fd22::2:0:0:9"),
+						  .o = addr6("fd22::1"),
+						  .spi_fwd = SPI_MIN,
+						  .spi_back = SPI_MAX,
+						  .suite = SUITE_AES128_GCM_8 },
+				       .next_a = addr6("fd33::3:0:0:9"),
+				       .next_o = addr6("fd33::1") };
+}
+
+static struct relay_circuit at_exit(void)
+{
+	struct relay_circuit c = middle();
+	c.exit = true;
+	c.layer.suite = SUITE_AES128_GCM_16;
+	c.inner = (struct inner){ .has4 = true,
+				  .has6 = true,
+				  .addr4 = addr4("100.96.0.5"),
+				  .gw4 = addr4("100.96.0.1"),
+				  .addr6 = addr6("fd22::ffff:0:0:5") };
+	return c;
+}
+
+static struct origin_circuit circuit(uint32_t slot)
+{
+	struct origin_circuit c = { .slot = slot, .n_layers = 3, .guard_link = 2, .link_mtu = LINK_MTU };
+	static const char *const o[] = { "fd11::1", "fd22::1", "fd33::1" };
+	for (size_t i = 0; i < 3; i++) {
+		struct in6_addr relay = addr6(o[i]);
+		c.layers[i] = (struct layer){ .a = overlay_addr(&relay, i ? 2 : 1, i ? 0x100 + slot : 0x42),
+					      .o = relay,
+					      .spi_fwd = SPI_MIN + slot * 16 + (uint32_t)i * 2,
+					      .spi_back = SPI_MIN + slot * 16 + (uint32_t)i * 2 + 1,
+					      .suite = i == 2 ? SUITE_AES128_GCM_16 : SUITE_AES128_GCM_8 };
+	}
+	c.inner = (struct inner){ .has4 = true, .has6 = true, .addr4 = { htonl(0x64600005 + slot) } };
+	c.inner.addr6 = overlay_addr(&c.layers[2].o, LINK_INNER, 5 + slot);
+	return c;
+}
+
+static void prefixes(void **state)
+{
+	(void)state;
+	struct in6_addr a = addr6("fd12:3456:789a:bcde:ffff:ffff:ffff:ffff"), want = addr6("fd12:3456:789a:bcc0::");
+	struct prefix p = prefix6(&a, 58);
+	assert_memory_equal(&p.a6, &want, 16);
+	assert_true(prefix_valid(&p));
+	p.a6.s6_addr[15] = 1;
+	assert_false(prefix_valid(&p));
+	p = prefix4(addr4("10.1.2.3"), 8);
+	assert_int_equal(p.a4.s_addr, addr4("10.0.0.0").s_addr);
+	p.len = 33;
+	assert_false(prefix_valid(&p));
+	p = (struct prefix){ .family = AF_INET6, .len = 129 };
+	assert_false(prefix_valid(&p));
+	p = (struct prefix){ .family = 0 };
+	assert_false(prefix_valid(&p));
+}
+
+static void every_field_counts(void **state)
+{
+	(void)state;
+	struct kobject a = { .type = KOBJ_SA }, b;
+	b = a;
+	assert_true(kobject_equal(&a, &b));
+	b.sa.key = (const uint8_t *)"not compared";
+	assert_true(kobject_equal(&a, &b));
+#define DIFFERS(field, value)                                                                                          \
+	do {                                                                                                           \
+		b = a;                                                                                                 \
+		b.field = (value);                                                                                     \
+		assert_false(kobject_equal(&a, &b));                                                                   \
+	} while (0)
+	DIFFERS(sa.src.s6_addr[3], 1);
+	DIFFERS(sa.dst.s6_addr[3], 1);
+	DIFFERS(sa.spi, 1);
+	DIFFERS(sa.if_id, 1);
+	DIFFERS(sa.reqid, 1);
+	DIFFERS(sa.mode, SA_BEET);
+	DIFFERS(sa.suite, SUITE_AES128_GCM_8);
+	DIFFERS(sa.inbound, true);
+	DIFFERS(sa.mark, 1);
+	DIFFERS(sa.set_mark, 1);
+	DIFFERS(sa.sel_src.s6_addr[0], 1);
+	DIFFERS(sa.sel_dst.s6_addr[0], 1);
+	a = (struct kobject){ .type = KOBJ_ROUTE };
+	DIFFERS(route.type, ROUTE_UNREACHABLE);
+	DIFFERS(route.dst.len, 1);
+	DIFFERS(route.from.family, AF_INET6);
+	DIFFERS(route.src.family, AF_INET);
+	DIFFERS(route.dev[0], 'x');
+	DIFFERS(route.table, 1);
+	DIFFERS(route.metric, 1);
+	DIFFERS(route.mtu, 1);
+	DIFFERS(route.hoplimit, 1);
+#undef DIFFERS
+}
+
+static void scripts(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	struct kobject o = { .type = KOBJ_NFT };
+	o.nft = (struct kobj_nft){ .kind = NFT_TABLE, .family = NFT_INET, .name = "anon" };
+	assert_int_equal(plan_add_copy(&p, &o), 0);
+	o.nft = (struct kobj_nft){ .kind = NFT_CHAIN,
+				   .family = NFT_INET,
+				   .name = "c",
+				   .spec = (char *)(uintptr_t) "hook;",
+				   .rules = (char *)(uintptr_t) "one\ntwo\n" };
+	assert_int_equal(plan_add_copy(&p, &o), 0);
+	_cleanup_free_ char *add = nft_script_add(p.v, p.n), *del = nft_script_remove(p.v, p.n);
+	assert_string_equal(add, "add table inet anon\n"
+				 "add chain inet anon c { hook; }\n"
+				 "flush chain inet anon c\n"
+				 "add rule inet anon c one\n"
+				 "add rule inet anon c two\n");
+	assert_string_equal(del, "add chain inet anon c\n"
+				 "flush chain inet anon c\n"
+				 "delete chain inet anon c\n"
+				 "add table inet anon\n"
+				 "delete table inet anon\n");
+}
+
+static void relay_link(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	struct link l = { .kind = LINK_KIND_RELAY,
+			  .number = 9,
+			  .self = addr6("fd22::1"),
+			  .remote = addr6("fd33::1"),
+			  .mtu = LINK_MTU };
+	assert_int_equal(plan_link(&p, &l), 0);
+	assert_string_equal(chain_named(&p, "ovl9")->rules,
+			    "ip6 nexthdr esp ip6 saddr fd22::9:0:0:0/80 ip6 daddr fd22::1 @nh,0,32 set 0x60000000 "
+			    "ip6 hoplimit set 64 meta mark set 0x616f0009 accept\n"
+			    "ip6 nexthdr esp ip6 saddr fd33::1 ip6 daddr fd33::/64 @nh,0,32 set 0x60000000 ip6 "
+			    "hoplimit set 64 accept\n"
+			    "ip6 nexthdr udp ip6 saddr fd33::1 ip6 daddr fd22::1 udp dport 4711 accept\n"
+			    "counter name drop_link drop\n");
+	assert_string_equal(chain_named(&p, "ovl9")->spec,
+			    "type filter hook ingress device \"ovl9\" priority 0; policy drop;");
+	/* policies stay checked on a link: no disable_policy */
+	for (size_t i = 0; i < p.n; i++)
+		assert_true(p.v[i].type != KOBJ_SYSCTL || !strstr(p.v[i].sysctl.name, "disable_policy"));
+	assert_int_equal(count(&p, KOBJ_ROUTE), 3);
+	assert_int_equal(nth(&p, KOBJ_ROUTE, 1)->route.dst.len, 127);
+	assert_int_equal(nth(&p, KOBJ_ROUTE, 1)->route.hoplimit, 63);
+	assert_string_equal(nth(&p, KOBJ_ROUTE, 2)->route.dev, "circ0");
+}
+
+static void clients_link(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	struct link l = { .kind = LINK_KIND_CLIENTS, .number = 1, .self = addr6("fd22::1"), .mtu = LINK_MTU };
+	assert_int_equal(plan_link(&p, &l), 0);
+	assert_string_equal(chain_named(&p, "ovl1")->rules,
+			    "ip6 nexthdr esp ip6 saddr fd22::1:0:0:0/80 ip6 daddr fd22::1 @nh,0,32 set 0x60000000 "
+			    "ip6 hoplimit set 64 meta mark set 0x616f0001 accept\n"
+			    "ip6 nexthdr udp ip6 saddr fd22::1:0:0:0/80 ip6 daddr fd22::1 udp dport 4711 accept\n"
+			    "counter name drop_link drop\n");
+	assert_int_equal(count(&p, KOBJ_ROUTE), 1);
+}
+
+static void guard_link(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	struct link l = { .kind = LINK_KIND_GUARD,
+			  .number = 2,
+			  .self = addr6("fd11::1:0:0:42"),
+			  .remote = addr6("fd11::1"),
+			  .mtu = LINK_MTU };
+	assert_int_equal(plan_link(&p, &l), 0);
+	assert_string_equal(
+		chain_named(&p, "ovl2")->rules,
+		"ip6 nexthdr esp ip6 saddr fd11::1 ip6 daddr fd11::1:0:0:42 meta mark set 0x616f0002 accept\n"
+		"ip6 nexthdr udp ip6 saddr fd11::1 ip6 daddr fd11::1:0:0:42 udp dport 4711 accept\n"
+		"counter name drop_link drop\n");
+	assert_string_equal(nth(&p, KOBJ_ADDR, 0)->addr.dev, "lo");
+	assert_rule(&p, "out_ovl2", "ip6 saddr fd11::1:0:0:42 oifname != \"ovl2\" oifname != \"lo\"");
+}
+
+static void links_refused(void **state)
+{
+	(void)state;
+	struct link good = { .kind = LINK_KIND_RELAY,
+			     .number = 9,
+			     .self = addr6("fd22::1"),
+			     .remote = addr6("fd33::1"),
+			     .mtu = LINK_MTU };
+	for (int i = 0; i < 7; i++) {
+		_cleanup_plan_ struct plan p = { 0 };
+		struct link l = good;
+		switch (i) {
+		case 0:
+			l.remote = addr6("fd22::5"); /* our own prefix behind a neighbour */
+			break;
+		case 1:
+			l.number = LINK_CLIENTS;
+			break;
+		case 2:
+			l.number = LINK_INNER;
+			break;
+		case 3:
+			l.mtu = 1279;
+			break;
+		case 4:
+			l.remote = addr6("2001:db8::1");
+			break;
+		case 5:
+			l.kind = LINK_KIND_CLIENTS; /* with a number of its own */
+			break;
+		default:
+			l.self = addr6("::1");
+			break;
+		}
+		assert_int_equal(plan_link(&p, &l), -EINVAL);
+	}
+}
+
+static void middle_circuit(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	struct relay_circuit c = middle();
+	struct layer_keys keys;
+	assert_int_equal(plan_relay_circuit(&p, &c, &keys), 0);
+	assert_int_equal(p.n, 3);
+	const struct kobj_sa *in = &nth(&p, KOBJ_SA, 0)->sa, *out = &nth(&p, KOBJ_SA, 1)->sa;
+	assert_true(in->inbound && !out->inbound);
+	assert_int_equal(in->mode, SA_BEET);
+	assert_ptr_equal(in->key, keys.fwd);
+	assert_ptr_equal(out->key, keys.back);
+	assert_int_equal(in->spi, SPI_MIN);
+	assert_int_equal(out->spi, SPI_MAX);
+	assert_int_equal(in->mark, IFID_LINK_BASE + 2); /* the link that A_c names */
+	assert_int_equal(in->set_mark, 0);
+	assert_int_equal(out->mark, 0);
+	assert_memory_equal(&in->sel_src, &c.next_a, 16);
+	assert_memory_equal(&out->sel_src, &c.next_o, 16);
+	const struct kobj_sp *sp = &nth(&p, KOBJ_SP, 0)->sp;
+	assert_memory_equal(&sp->src.a6, &c.next_o, 16);
+	assert_memory_equal(&sp->dst.a6, &c.next_a, 16);
+	assert_memory_equal(&sp->tmpl_dst, &c.layer.a, 16);
+	assert_int_equal(sp->if_id, IFID_CIRC);
+}
+
+static void exit_circuit(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	struct relay_circuit c = at_exit();
+	assert_int_equal(plan_relay_circuit(&p, &c, NULL), 0);
+	assert_int_equal(count(&p, KOBJ_SA), 2);
+	assert_int_equal(count(&p, KOBJ_SP), 2);
+	assert_int_equal(count(&p, KOBJ_ELEM), 2);
+	/* nothing else: no route, rule or interface for a circuit */
+	assert_int_equal(p.n, 6);
+	const struct kobj_sa *in = &nth(&p, KOBJ_SA, 0)->sa;
+	uint32_t mark = REQID_RELAY_BASE + 7;
+	assert_int_equal(in->mode, SA_TUNNEL);
+	assert_int_equal(in->set_mark, mark);
+	assert_null(in->key);
+	const struct kobj_elem *e = &nth(&p, KOBJ_ELEM, 0)->elem;
+	assert_string_equal(e->set, "circ4");
+	assert_int_equal(e->len, 8);
+	assert_memory_equal(e->key, &mark, 4);
+	assert_memory_equal(e->key + 4, &c.inner.addr4, 4);
+	assert_int_equal(nth(&p, KOBJ_ELEM, 1)->elem.len, 20);
+	/* only what the circuit has been given */
+	plan_clear(&p);
+	c.inner.has6 = false;
+	assert_int_equal(plan_relay_circuit(&p, &c, NULL), 0);
+	assert_int_equal(count(&p, KOBJ_SP), 1);
+	assert_int_equal(count(&p, KOBJ_ELEM), 1);
+}
+
+static void relay_circuits_refused(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 12; i++) {
+		_cleanup_plan_ struct plan p = { 0 };
+		struct relay_circuit c = i < 7 ? middle() : at_exit();
+		switch (i) {
+		case 0:
+			c.number = 0;
+			break;
+		case 1:
+			c.number = RELAY_CIRCUIT_MAX + 1;
+			break;
+		case 2:
+			c.layer.spi_fwd = 0xc0000001; /* charon's */
+			break;
+		case 3:
+			c.layer.a = addr6("fd99::2:0:0:9"); /* not ours */
+			break;
+		case 4:
+			c.layer.a = addr6("fd22::ffff:0:0:9"); /* an inner address */
+			break;
+		case 5:
+			c.next_o = addr6("fd22::1"); /* next is ourselves */
+			c.next_a = addr6("fd22::2:0:0:3");
+			break;
+		case 6:
+			c.next_a = addr6("fd44::3:0:0:9"); /* not in next's prefix */
+			break;
+		case 7:
+			c.inner.has4 = c.inner.has6 = false;
+			break;
+		case 8:
+			c.inner.addr4 = c.inner.gw4;
+			break;
+		case 9:
+			c.inner.addr6 = addr6("fd22::ffff:0:0:1"); /* the gateway */
+			break;
+		case 10:
+			c.inner.addr6 = addr6("fd22::2:0:0:5"); /* a circuit address */
+			break;
+		default:
+			c.inner.addr6 = addr6("2001:db8::5");
+			break;
+		}
+		assert_int_equal(plan_relay_circuit(&p, &c, NULL), -EINVAL);
+	}
+}
+
+static void relay_fences(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	struct relay_base b = { .own = addr6("fd22::1") };
+	assert_int_equal(plan_relay_base(&p, &b), 0);
+	/* a middle has no inner addresses, no NAT, and no way from circ0 to the outside */
+	assert_null(chain_named(&p, "relay_masquerade"));
+	assert_null(strstr(chain_named(&p, "circ0")->rules, "@circ"));
+	assert_null(strstr(chain_named(&p, "relay_forward")->rules, "ct state"));
+	assert_rule(&p, "relay_forward", "iifname \"circ0\" counter name drop_forward drop\n");
+	plan_clear(&p);
+	b.exit = b.inner4_enabled = b.inner6_enabled = true;
+	b.inner4 = prefix4(addr4("100.96.0.0"), 16);
+	assert_int_equal(plan_relay_base(&p, &b), 0);
+	assert_rule(&p, "circ0", "meta mark . ip saddr @circ4 meta mark set 0 accept\n");
+	assert_rule(&p, "relay_circ", "fib daddr type != unicast");
+	assert_rule(&p, "relay_masquerade", "ip saddr 100.96.0.0/16 ");
+	assert_rule(&p, "relay_masquerade", "ip6 saddr fd22::ffff:0:0:0/80 ");
+	assert_rule(&p, "relay_prerouting", "ip6 daddr fd22::/64 counter name drop_public drop\n");
+	assert_int_equal(nth(&p, KOBJ_ADDR, 1)->addr.addr.a4.s_addr, addr4("100.96.0.1").s_addr);
+	plan_clear(&p);
+	b.inner4.a4 = addr4("100.96.0.1"); /* host bits */
+	assert_int_equal(plan_relay_base(&p, &b), -EINVAL);
+}
+
+/* Everything that lets packets in stands behind the chain that judges them. */
+static void assert_fenced(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		bool fenced = false;
+		if (p->v[i].type != KOBJ_LINK_UP)
+			continue;
+		for (size_t j = 0; j < i; j++)
+			fenced |= p->v[j].type == KOBJ_NFT && p->v[j].nft.family == NFT_NETDEV &&
+				  !strcmp(p->v[j].nft.name, p->v[i].link.dev) &&
+				  strstr(p->v[j].nft.spec, "policy drop") != NULL;
+		assert_true(fenced);
+	}
+}
+
+static void origin(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	struct origin_circuit c = circuit(3);
+	struct layer_keys keys[3];
+	assert_int_equal(plan_origin_circuit(&p, &c, keys), 0);
+	assert_fenced(&p);
+	assert_int_equal(count(&p, KOBJ_LINK), 3);
+	assert_int_equal(count(&p, KOBJ_SA), 6);
+	assert_int_equal(count(&p, KOBJ_SP), 4);
+	assert_string_equal(nth(&p, KOBJ_LINK, 0)->link.dev, "hop3-1");
+	assert_string_equal(nth(&p, KOBJ_LINK, 2)->link.dev, "anon3");
+	assert_int_equal(nth(&p, KOBJ_LINK, 2)->link.mtu, 1286);
+	/* T_(i+1) is only found by what came out of T_i, T_1 by what came over the guard's link */
+	assert_int_equal(nth(&p, KOBJ_SA, 1)->sa.mark, IFID_LINK_BASE + 2);
+	assert_int_equal(nth(&p, KOBJ_SA, 3)->sa.mark, ifid_layer(3, 0));
+	assert_int_equal(nth(&p, KOBJ_SA, 5)->sa.mark, ifid_layer(3, 1));
+	assert_ptr_equal(nth(&p, KOBJ_SA, 5)->sa.key, keys[2].back);
+	assert_string_equal(
+		chain_named(&p, "hop3-2")->rules,
+		"ip6 nexthdr esp ip6 saddr fd33::1 ip6 daddr fd33::2:0:0:103 meta mark set 0x61700019 accept\n"
+		"counter name drop_layer drop\n");
+	assert_string_equal(chain_named(&p, "anon3")->rules, "ip daddr 100.96.0.8 accept\n"
+							     "ip6 daddr fd33::ffff:0:0:8 accept\n"
+							     "counter name drop_anon drop\n");
+	assert_rule(&p, "out_anon3", "ip6 saddr fd22::2:0:0:103 oifname != \"hop3-1\" counter name drop_output drop\n");
+	assert_rule(&p, "out_anon3", "ip saddr 100.96.0.8 oifname != \"anon3\" counter name drop_output drop\n");
+	/* the link's address and route are not the circuit's */
+	for (size_t i = 0; i < count(&p, KOBJ_ADDR); i++)
+		assert_string_not_equal(nth(&p, KOBJ_ADDR, i)->addr.dev, "lo");
+	for (size_t i = 0; i < count(&p, KOBJ_ROUTE); i++)
+		assert_int_equal(nth(&p, KOBJ_ROUTE, i)->route.from.len, 128);
+}
+
+/* Two circuits over the same relays have no object in common, so that one may go without the other. */
+static void circuits_share_nothing(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 }, q = { 0 };
+	struct origin_circuit a = circuit(0), b = circuit(1);
+	assert_int_equal(plan_origin_circuit(&p, &a, NULL), 0);
+	assert_int_equal(plan_origin_circuit(&q, &b, NULL), 0);
+	for (size_t i = 0; i < p.n; i++)
+		for (size_t j = 0; j < q.n; j++)
+			assert_false(kobject_equal(&p.v[i], &q.v[j]));
+}
+
+static void origin_ipv4_only(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	struct prefix sel[] = { { .family = AF_INET6, .len = 0 }, { .family = AF_INET, .len = 0 } };
+	struct origin_circuit c = circuit(0);
+	c.inner.mtu = 1279;
+	c.n_selectors = 2;
+	c.selectors = sel;
+	assert_int_equal(plan_origin_circuit(&p, &c, NULL), 0);
+	assert_int_equal(count(&p, KOBJ_SP), 3);
+	for (size_t i = 0; i < p.n; i++)
+		assert_true(p.v[i].type != KOBJ_SYSCTL || strncmp(p.v[i].sysctl.name, "net/ipv6/conf/anon", 18) != 0);
+	plan_clear(&p);
+	assert_int_equal(plan_origin_routes(&p, &c, 5), 0);
+	assert_int_equal(p.n, 1);
+	assert_int_equal(p.v[0].route.dst.family, AF_INET);
+	assert_int_equal(p.v[0].route.metric, 5);
+	assert_int_equal(plan_origin_routes(&p, &c, 0), -EINVAL);
+	assert_int_equal(plan_origin_routes(&p, &c, ROUTE_METRIC_UNREACHABLE), -EINVAL);
+	c.inner.has4 = false;
+	assert_int_equal(plan_origin_circuit(&p, &c, NULL), -EINVAL);
+}
+
+static void origins_refused(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 9; i++) {
+		_cleanup_plan_ struct plan p = { 0 };
+		struct origin_circuit c = circuit(0);
+		switch (i) {
+		case 0:
+			c.slot = SLOT_MAX + 1;
+			break;
+		case 1:
+			c.n_layers = 0;
+			break;
+		case 2:
+			c.n_layers = HOPS_MAX + 1;
+			break;
+		case 3:
+			c.guard_link = LINK_CLIENTS;
+			break;
+		case 4:
+			c.layers[2] = c.layers[0]; /* a relay twice */
+			break;
+		case 5:
+			c.layers[1].a = addr6("fd99::2:0:0:3");
+			break;
+		case 6:
+			c.inner.addr4 = addr4("192.0.2.1"); /* not from an exit's range */
+			break;
+		case 7:
+			c.inner.addr6 = addr6("2001:db8::1");
+			break;
+		default:
+			c.layers[1].spi_back = 0xc0000000;
+			break;
+		}
+		assert_int_equal(plan_origin_circuit(&p, &c, NULL), -EINVAL);
+	}
+}
+
+static void selection(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	struct in6_addr six = addr6("2001:db8:2::");
+	struct prefix dst[] = { prefix4(addr4("192.0.2.0"), 24),
+				prefix6(&six, 64),
+				prefix4(addr4("192.0.2.0"), 24),
+				{ .family = AF_INET } };
+	assert_int_equal(plan_selection(&p, 4, dst, 4), 0);
+	/* the switch before anything that could fail over */
+	assert_int_equal(p.v[0].type, KOBJ_NFT);
+	assert_string_equal(p.v[0].nft.name, "kill4");
+	assert_string_equal(p.v[0].nft.rules, "ip daddr { 192.0.2.0/24, 192.0.2.0/24, 0.0.0.0/0 } goto kill_judge\n"
+					      "ip6 daddr { 2001:db8:2::/64 } goto kill_judge\n");
+	assert_int_equal(count(&p, KOBJ_ROUTE), 3);
+	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.type, ROUTE_UNREACHABLE);
+	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.metric, ROUTE_METRIC_UNREACHABLE + 4);
+	plan_clear(&p);
+	dst[0].a4 = addr4("192.0.2.1");
+	assert_int_equal(plan_selection(&p, 4, dst, 4), -EINVAL);
+	assert_int_equal(plan_selection(&p, 4, dst, 0), -EINVAL);
+	assert_int_equal(plan_selection(&p, SELECTION_MAX + 1, &dst[1], 1), -EINVAL);
+}
+
+static void bases(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	assert_int_equal(plan_base(&p), 0);
+	/* before any policy exists */
+	assert_int_equal(p.v[0].type, KOBJ_HTHRESH);
+	plan_clear(&p);
+	assert_int_equal(plan_client_base(&p), 0);
+	assert_rule(&p, "client_input", "iifname \"anon*\" counter name drop_unasked drop\n");
+	const struct kobj_nft *judge = chain_named(&p, "kill_judge");
+	const char *last = "counter name drop_killed drop\n";
+	assert_string_equal(judge->rules + strlen(judge->rules) - strlen(last), last);
+	assert_int_equal(count(&p, KOBJ_RULE), 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(prefixes),
+		cmocka_unit_test(every_field_counts),
+		cmocka_unit_test(scripts),
+		cmocka_unit_test(relay_link),
+		cmocka_unit_test(clients_link),
+		cmocka_unit_test(guard_link),
+		cmocka_unit_test(links_refused),
+		cmocka_unit_test(middle_circuit),
+		cmocka_unit_test(exit_circuit),
+		cmocka_unit_test(relay_circuits_refused),
+		cmocka_unit_test(relay_fences),
+		cmocka_unit_test(origin),
+		cmocka_unit_test(circuits_share_nothing),
+		cmocka_unit_test(origin_ipv4_only),
+		cmocka_unit_test(origins_refused),
+		cmocka_unit_test(selection),
+		cmocka_unit_test(bases),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
