@@ -63,6 +63,27 @@ static int client_untracked(struct plan *p)
 	return chain_close(&c, p);
 }
 
+/*
+ * The routing rules choose by mark, and answers of a guard carry none: the check of their source (rp_filter,
+ * fib_validate_source) would look for the way back in the circuits' table, find it blocked and drop them. So they get
+ * the mark of what they answer, and the check is told to honour it.
+ */
+static int client_answers(struct plan *p)
+{
+	struct chain c;
+	int r = build_sysctl(p, "ipv4", "all", "src_valid_mark", "1");
+	if (r < 0)
+		return r;
+	chain_open(&c, NFT_INET, "client_asks", "type filter hook output priority mangle; policy accept;");
+	chain_rule(&c, "meta mark 0x%x meta l4proto udp ct mark set 0x%x", MARK_LINK, MARK_LINK);
+	r = chain_close(&c, p);
+	if (r < 0)
+		return r;
+	chain_open(&c, NFT_INET, "client_answers", "type filter hook prerouting priority mangle; policy accept;");
+	chain_rule(&c, "meta l4proto udp ct mark 0x%x meta mark set 0x%x", MARK_LINK, MARK_LINK);
+	return chain_close(&c, p);
+}
+
 static int client_input(struct plan *p)
 {
 	struct chain c;
@@ -157,8 +178,8 @@ static int client_rules(struct plan *p)
 
 int plan_client_base(struct plan *p)
 {
-	int (*const steps[])(struct plan *) = { client_untracked, client_input, client_forward,
-						client_normalise, client_judge, client_rules };
+	int (*const steps[])(struct plan *) = { client_untracked, client_answers, client_input, client_forward,
+						client_normalise, client_judge,	  client_rules };
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int r = steps[i](p);
 		if (r < 0)
