@@ -96,8 +96,6 @@ daemon_stop() { # HOST anond|charon
 	return 1
 }
 
-process_gone() { ! [ -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
-
 anon_stop() {
 	local bad=0
 	daemon_stop "$1" anond || bad=1

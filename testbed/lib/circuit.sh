@@ -14,8 +14,9 @@ CLEAR="(ip or ip6) and not ($ONION) and not ($DISCOVERY)"
 # ESP only, with or without UDP (RFC 3948: the SPI of IKE is 0, a keepalive has one byte).
 ESP4='(ip proto 50 or (ip and udp port 4500 and udp[4:2] > 12 and udp[8:4] != 0))'
 ESP6='(ip6 proto 50 or (ip6 and udp port 4500 and ip6[44:2] > 12 and ip6[48:4] != 0))'
-# Headers that are not the one constant header: DSCP and ECN, identification, DF, TTL; class, flow label, hop limit.
-ODD4='ip and (ip[1] != 0 or ip[4:2] != 0 or ip[6:2] != 0x4000 or ip[8] != 64)'
+# Headers that are not the one constant header: DSCP and ECN, DF and fragments, TTL; class, flow label, hop limit.
+# The identification (RFC 6864) counts up, as in every host that lets routers fragment: nothing of the inner packet.
+ODD4='ip and (ip[1] != 0 or ip[6:2] != 0 or ip[8] != 64)'
 ODD6='ip6 and (ip6[0:4] != 0x60000000 or ip6[7] != 64)'
 
 root_of() { echo "/proc/$(cat "$BED/pid/$1")/root"; } # HOST
@@ -94,7 +95,7 @@ babble_stop() {
 circuit_objects() { # HOST
 	on "$1" sh -c 'ip xfrm state list nokeys; ip xfrm policy list' | fold_objects |
 		grep -E 'if_id 0x(616e0001|617[0-9a-f]{5})' | sed 's/ replay-window.*\( if_id\)/\1/' | sort
-	on "$1" nft -j list ruleset | jq -c '.nftables[] | .set? // empty | select(.name | startswith("circ")) | .elem'
+	on "$1" nft -j list ruleset | jq -c '.nftables[] | .set? // empty | select(.name | startswith("circ")) | .elem // empty'
 	on "$1" nft -s list ruleset | fold_objects | grep -E '(anon|hop)[0-9]|kill[0-9]' | sort
 	on "$1" sh -c 'ip -br link; ip -4 route show table 7042; ip -6 route show table 7042' 2>/dev/null |
 		grep -E '^(anon|hop)|dev (anon|hop)|unreachable' | sed 's/ *$//' | sort

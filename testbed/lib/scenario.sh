@@ -60,6 +60,8 @@ capture() { # HOST IFACE FILTER FILE
 	wait_for 10 grep -q 'listening on' "$4.err"
 }
 
+process_gone() { ! [ -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
+
 # Packets reach the file a moment after they passed: stop when it has been still for a while, or when it never is.
 capture_stop() { # FILE
 	local pid size=-1 now tries=0
