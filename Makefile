@@ -123,7 +123,7 @@ install: all
 	install -m 644 README.md THREAT-MODEL.md $(DESTDIR)$(PREFIX)/share/doc/anond/
 
 format:
-	clang-format -i $(wildcard userspace/*/*.[ch])
+	clang-format -i $(wildcard userspace/*/*.[ch] testbed/tools/*.c)
 
 clean:
 	rm -rf $(B)

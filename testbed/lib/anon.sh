@@ -23,7 +23,6 @@ anon_relay() { # HOST
 anon_conf() { # HOST
 	local role=() resolver
 	has_role "$1" client && role+=('"client"')
-	has_role "$1" gateway && role+=('"gateway"')
 	has_role "$1" relay && role+=('"relay"')
 	has_role "$1" exit && role+=('"exit"')
 	local IFS=,

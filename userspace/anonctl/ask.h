@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "anonctl/answer.h"
 #include "anonctl/command.h"
 #include "anonctl/show.h"
 
@@ -13,4 +14,6 @@
 int ask(const struct call *call, json_t *args, unsigned int timeout_s, show_fn *show);
 /* Exit status for what client_request returned. */
 int ask_status(int error);
+/* Prints what the daemon refused; returns the exit status. */
+int ask_refused(const struct call *call, const struct answer *a);
 void put_json(const json_t *value, FILE *out);

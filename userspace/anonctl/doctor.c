@@ -22,18 +22,35 @@
 #define NETWORK_FILE "/etc/anond/network.json"
 #define ACCOUNT "anond"
 
+static bool listed(const json_t *list, const char *name)
+{
+	size_t i;
+	json_t *c;
+
+	json_array_foreach (list, i, c) {
+		const char *other = json_string_value(json_object_get(c, "name"));
+
+		if (other && !strcmp(other, name))
+			return true;
+	}
+	return false;
+}
+
+/* What the daemon checks for its role too is listed once. */
 static int add(json_t *list, const char *name, bool ok, bool needed, const char *hint)
 {
+	if (listed(list, name))
+		return 0;
 	return json_array_append_new(list, json_pack("{s:s, s:b, s:b, s:s}", "name", name, "ok", ok, "needed", needed,
 						     "hint", ok || !hint ? "" : hint));
 }
 
-static int add_program(json_t *list, const char *name, const char *const *paths, bool needed, const char *hint)
+static int add_file(json_t *list, const char *name, const char *const *paths, bool needed, const char *hint)
 {
 	bool ok = false;
 
 	for (; *paths && !ok; paths++)
-		ok = access(*paths, X_OK) == 0;
+		ok = access(*paths, R_OK) == 0;
 	return add(list, name, ok, needed, hint);
 }
 
@@ -70,11 +87,16 @@ static int add_network(json_t *list, const struct arguments *a)
 static int host_checks(json_t *list, const struct arguments *a)
 {
 	static const char *const charon[] = { "/usr/sbin/charon-systemd", NULL }; /* scripts/anon-charon */
+	static const char *const openssl[] = { "/usr/lib/ipsec/plugins/libstrongswan-openssl.so", NULL };
+	static const char *const ip[] = { "/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip", NULL };
 	static const char *const nft[] = { "/usr/sbin/nft", "/sbin/nft", NULL };
 	int r = 0;
 
-	r |= add_program(list, "charon-systemd", charon, true, "install the package charon-systemd (strongSwan)");
-	r |= add_program(list, "nft", nft, false, "install nftables, to look at the rules");
+	r |= add_file(list, "charon-systemd", charon, true, "install the package charon-systemd (strongSwan)");
+	r |= add_file(list, "charon's X25519, Ed25519 and AES-GCM", openssl, true,
+		      "install the package libstrongswan-standard-plugins");
+	r |= add_file(list, "ip", ip, true, "install the package iproute2");
+	r |= add_file(list, "nft", nft, false, "install nftables, to look at the rules");
 	r |= add(list, "user " ACCOUNT, getpwnam(ACCOUNT) != NULL, false, "systemd-sysusers makes it");
 	r |= add_network(list, a);
 	if (arguments_has(a, OPT_RELAY) || arguments_has(a, OPT_EXIT))
@@ -115,12 +137,8 @@ static int kernel_checks(const struct call *call, json_t *list)
 	if (r < 0)
 		return call_fail(call, ask_status(r), "%s", err.text);
 	body = a.body;
-	if (!answer_is_ok(&a)) {
-		fputs("anonctl: ", call->err);
-		text_put(call->err, answer_error(&a));
-		fputc('\n', call->err);
-		return answer_status(a.code);
-	}
+	if (!answer_is_ok(&a))
+		return ask_refused(call, &a);
 	if (add(list, "anond answers", true, false, NULL) < 0 ||
 	    json_array_extend(list, json_object_get(body, "checks")) < 0)
 		return call_fail(call, STATUS_FAILED, "the daemon sent no checks");
@@ -172,11 +190,13 @@ int run_doctor(const struct call *call)
 	json_t *list = json_object_get(all, "checks");
 	int status;
 
-	if (!list || host_checks(list, call->args) != 0)
+	if (!list)
 		return call_fail(call, STATUS_FAILED, "out of memory");
 	status = kernel_checks(call, list);
 	if (status != STATUS_OK)
 		return status;
+	if (host_checks(list, call->args) != 0)
+		return call_fail(call, STATUS_FAILED, "out of memory");
 	if (arguments_has(call->args, OPT_JSON))
 		put_json(all, call->out);
 	else

@@ -16,7 +16,7 @@
 
 void put_json(const json_t *value, FILE *out)
 {
-	json_dumpf(value, out, JSON_INDENT(2));
+	json_dumpf(value, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	fputc('\n', out);
 }
 
@@ -34,7 +34,7 @@ int ask_status(int error)
 	}
 }
 
-static void report(const struct call *call, const struct answer *a)
+int ask_refused(const struct call *call, const struct answer *a)
 {
 	_cleanup_json_ json_t *j = json_pack("{s:i, s:s}", "code", a->code, "error", answer_error(a));
 
@@ -43,6 +43,7 @@ static void report(const struct call *call, const struct answer *a)
 	fputs("anonctl: ", call->err);
 	text_put(call->err, answer_error(a));
 	fputc('\n', call->err);
+	return answer_status(a->code);
 }
 
 int ask(const struct call *call, json_t *args, unsigned int timeout_s, show_fn *show)
@@ -59,10 +60,8 @@ int ask(const struct call *call, json_t *args, unsigned int timeout_s, show_fn *
 	if (r < 0)
 		return call_fail(call, ask_status(r), "%s", err.text);
 	body = a.body;
-	if (!answer_is_ok(&a)) {
-		report(call, &a);
-		return answer_status(a.code);
-	}
+	if (!answer_is_ok(&a))
+		return ask_refused(call, &a);
 	now = (struct show_time){ clock_wall_s(), clock_monotonic_ms() / 1000 };
 	if (arguments_has(call->args, OPT_JSON))
 		put_json(body, call->out);

@@ -45,6 +45,7 @@ struct relay_circuit {
 	bool exit;
 	struct in6_addr next_a, next_o; /* !exit: T_(i+1)'s ends, the BEET selector */
 	struct inner inner;		/* exit: the addresses this circuit may use */
+	uint64_t expires;		/* unix seconds: when it ends, 0 = never; see SA_EXPIRY_SLACK */
 };
 
 struct prefix {
@@ -66,4 +67,5 @@ struct origin_circuit {
 	struct inner inner;
 	size_t n_selectors;
 	struct prefix *selectors; /* destinations this circuit carries; owned by the circuit */
+	uint64_t expires;	  /* unix seconds: when it ends, 0 = never; see SA_EXPIRY_SLACK */
 };
