@@ -80,7 +80,7 @@ $(B)/fuzz/%: $(B)/fuzzobj/fuzz/%.o $(B)/libanon-fuzz.a
 	@mkdir -p $(@D)
 	clang -fsanitize=address,undefined,fuzzer -o $@ $< $(B)/libanon-fuzz.a $(LIBS)
 
-tests: $(TESTS)
+tests: $(TESTS) $(B)/tests/root_kernel
 unit: $(TESTS)
 	scripts/unit $(TESTS)
 

@@ -80,7 +80,11 @@ anond_start() { # HOST
 	echo $! >"$BED/anond.$1"
 }
 
-anon_start() { charon_start "$1" && anond_start "$1" && wait_for 60 on "$1" anonctl status; }
+# anon-charon looks for a moment whether charon got its ports.
+launchers_done() { ! pgrep -x anon-charon >/dev/null; }
+anon_start() {
+	charon_start "$1" && anond_start "$1" && wait_for 60 on "$1" anonctl status && wait_for 30 launchers_done
+}
 
 # Stop what runs under $BED/$2.$1 by SIGTERM; one that must be killed is a failure.
 # The process may be another shell's child, so watch it in /proc.

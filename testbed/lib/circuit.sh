@@ -36,7 +36,7 @@ fails_with() { # STATUS REGEX CMD...
 	shift 2
 	text=$("$@" 2>&1 >/dev/null) || got=$?
 	echo "status $got: $text"
-	[ "$got" = "$want" ] && [ "$(grep -c . <<<"$text")" = 1 ] && grep -qE "$words" <<<"$text"
+	[ "$got" = "$want" ] && [ "$(grep -c . <<<"$text")" = 1 ] && grep -qE -e "$words" <<<"$text"
 }
 
 www_sum() { sed -n "s/ *$1\$//p" "$TREE/build/testbed/www/SHA256SUMS"; }
