@@ -319,6 +319,7 @@ static void carry_out(struct client_circuit *cc, const struct action *a, struct 
 	case ACTION_ORIGIN_STATE:  /* looked at in settle() */
 	case ACTION_RELAY_INSTALL: /* never from an originator */
 	case ACTION_RELAY_REMOVE:
+	case ACTION_RELAY_REMEMBER:
 		break;
 	}
 }

@@ -334,7 +334,12 @@ static int state_open(struct client_role *c, struct error *err)
 	if (asprintf(&path, "%s/client-circuits", c->c.conf->run) < 0)
 		return error_set(err, -ENOMEM, "out of memory");
 	r = journal_open(path, load_line, c, &c->journal);
-	return r < 0 ? error_set(err, r, "%s: %s", path, strerror(-r)) : 0;
+	if (r < 0)
+		return error_set(err, r, "%s: %s", path, strerror(-r));
+	/* Starting without a circuit would take its kill switch away as an orphan. */
+	if (journal_damaged(c->journal))
+		return error_set(err, -EBADMSG, "%s: %zu damaged lines", path, journal_damaged(c->journal));
+	return 0;
 }
 
 int client_role_new(const struct client_role_config *conf, struct client_role **ret, struct error *err)
@@ -516,11 +521,11 @@ static int parse_path(const json_t *path, struct up_args *a, struct error *err)
 static int parse_to(const json_t *to, struct up_args *a, struct error *err)
 {
 	const char *const everything[] = { "0.0.0.0/0", "::/0" };
-	size_t n = to && !json_is_null(to) ? json_array_size(to) : 0;
-	bool all = n == 0;
+	bool all = !to || json_is_null(to);
+	size_t n = json_array_size(to); /* 0 of what is no array */
 
-	if (n > SELECTORS_MAX)
-		return error_set(err, -EINVAL, "to: at most %d destinations", SELECTORS_MAX);
+	if (!all && (n < 1 || n > SELECTORS_MAX))
+		return error_set(err, -EINVAL, "to: a list of 1 to %d destinations", SELECTORS_MAX);
 	if (all)
 		n = ARRAY_SIZE(everything);
 	a->to = calloc(n, sizeof(*a->to));

@@ -16,7 +16,7 @@ struct daemon {
 	struct relay_keys *keys; /* relay, else NULL */
 	struct kernel *kernel;
 	struct kernel_events *events;
-	ev_io io_route, io_xfrm;
+	ev_io io_route, io_xfrm, io_nft;
 	struct echo *echo;
 	struct relay_role *relay; /* one of these two */
 	struct client_role *client;

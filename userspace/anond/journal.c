@@ -12,8 +12,23 @@
 struct journal {
 	char *path;
 	int fd;
-	size_t lines;
+	off_t size;   /* up to the end of the last whole line; what lies behind it counts for nothing */
+	size_t lines; /* damaged ones too */
+	size_t damaged;
+	size_t retry; /* a compaction failed: not again before there are so many lines */
 };
+
+/* false: it is no JSON object. */
+static bool load_line(const char *line, size_t len, void (*load)(void *ctx, const json_t *line), void *ctx)
+{
+	json_t *obj = json_loadb(line, len, 0, NULL);
+	bool good = json_is_object(obj);
+
+	if (good)
+		load(ctx, obj);
+	json_decref(obj);
+	return good;
+}
 
 static int load_lines(struct journal *j, void (*load)(void *ctx, const json_t *line), void *ctx)
 {
@@ -21,30 +36,20 @@ static int load_lines(struct journal *j, void (*load)(void *ctx, const json_t *l
 	_cleanup_fclose_ FILE *f = NULL;
 	_cleanup_free_ char *line = NULL;
 	size_t cap = 0;
-	off_t good = 0;
 	ssize_t n;
 
 	if (fd < 0 || !(f = fdopen(fd, "r")))
 		return -errno;
 	steal_fd(&fd); /* f owns it */
-	while ((n = getline(&line, &cap, f)) > 0) {
-		json_t *obj;
-
-		if (line[n - 1] != '\n')
-			break; /* torn by a crash */
-		obj = json_loadb(line, (size_t)n, 0, NULL);
-		if (!json_is_object(obj)) {
-			json_decref(obj);
-			return -EBADMSG;
-		}
-		load(ctx, obj);
-		json_decref(obj);
-		good += n;
+	while ((n = getline(&line, &cap, f)) > 0 && line[n - 1] == '\n') {
+		if (!load_line(line, (size_t)n, load, ctx))
+			j->damaged++;
 		j->lines++;
+		j->size += n;
 	}
-	if (ftruncate(j->fd, good) < 0)
-		return -errno;
-	return lseek(j->fd, good, SEEK_SET) < 0 ? -errno : 0;
+	if (ferror(f))
+		return -EIO;
+	return ftruncate(j->fd, j->size) < 0 ? -errno : 0; /* a line torn by a crash */
 }
 
 int journal_open(const char *path, void (*load)(void *ctx, const json_t *line), void *ctx, struct journal **ret)
@@ -80,16 +85,22 @@ void journal_close(struct journal *j)
 	free(j);
 }
 
-static int write_all(int fd, const char *p, size_t len)
+size_t journal_damaged(const struct journal *j)
+{
+	return j->damaged;
+}
+
+static int write_all(int fd, const char *p, size_t len, off_t at)
 {
 	while (len) {
-		ssize_t n = write(fd, p, len);
+		ssize_t n = pwrite(fd, p, len, at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return -errno;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
 		p += n;
+		at += n;
 		len -= (size_t)n;
 	}
 	return 0;
@@ -99,39 +110,60 @@ int journal_append(struct journal *j, json_t *line)
 {
 	_cleanup_free_ char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
 	_cleanup_free_ char *full = NULL;
-	int r;
+	int len, r;
 
 	json_decref(line);
-	if (!text || asprintf(&full, "%s\n", text) < 0)
+	if (!text)
 		return -ENOMEM;
-	r = write_all(j->fd, full, strlen(full));
-	if (r == 0)
-		j->lines++;
-	return r;
+	len = asprintf(&full, "%s\n", text);
+	if (len < 0) {
+		full = NULL;
+		return -ENOMEM;
+	}
+	r = write_all(j->fd, full, (size_t)len, j->size);
+	/* Were the rest of it to stay, the next line would be written over it: it has no end of line, so it is none. */
+	if (r < 0)
+		return ftruncate(j->fd, j->size) < 0 ? -EIO : r;
+	j->size += len;
+	j->lines++;
+	return 0;
+}
+
+static int replace(struct journal *j, struct journal *fresh, const char *temp, size_t live,
+		   void (*dump)(void *ctx, struct journal *j), void *ctx)
+{
+	fresh->fd = open(temp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fresh->fd < 0)
+		return -errno;
+	dump(ctx, fresh);
+	if (fresh->lines < live || rename(temp, j->path) < 0) {
+		int r = fresh->lines < live ? -EIO : -errno;
+
+		close(fresh->fd);
+		unlink(temp);
+		return r;
+	}
+	return 0;
 }
 
 int journal_compact(struct journal *j, size_t live, void (*dump)(void *ctx, struct journal *j), void *ctx)
 {
 	_cleanup_free_ char *temp = NULL;
 	struct journal fresh = { .path = j->path };
+	int r;
 
-	if (j->lines <= 2 * live + 256)
+	if (j->lines <= 2 * live + 256 || j->lines < j->retry)
 		return 0;
-	if (asprintf(&temp, "%s.new", j->path) < 0)
+	if (asprintf(&temp, "%s.new", j->path) < 0) {
+		temp = NULL;
 		return -ENOMEM;
-	fresh.fd = open(temp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fresh.fd < 0)
-		return -errno;
-	dump(ctx, &fresh);
-	if (fresh.lines < live || rename(temp, j->path) < 0) {
-		int r = fresh.lines < live ? -EIO : -errno;
-
-		close(fresh.fd);
-		unlink(temp);
+	}
+	r = replace(j, &fresh, temp, live, dump, ctx);
+	if (r < 0) {
+		j->retry = 2 * j->lines;
 		return r;
 	}
 	close(j->fd);
-	j->fd = fresh.fd;
-	j->lines = fresh.lines;
+	*j = fresh;
 	return 0;
 }

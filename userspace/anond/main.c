@@ -33,7 +33,7 @@ static void on_sa(void *ctx, uint32_t reqid, uint32_t spi, bool hard)
 	if (d->client)
 		client_role_sa_gone(d->client, reqid, spi);
 	else
-		relay_role_sa_gone(d->relay, reqid);
+		relay_role_sa_gone(d->relay, reqid, spi);
 }
 
 static void on_lost(void *ctx)
@@ -74,9 +74,11 @@ static int events_start(struct daemon *d, struct error *err)
 		return error_set(err, r, "cannot listen to kernel events: %s", strerror(-r));
 	ev_io_init(&d->io_route, on_event_io, kernel_events_fd_route(d->events), EV_READ);
 	ev_io_init(&d->io_xfrm, on_event_io, kernel_events_fd_xfrm(d->events), EV_READ);
-	d->io_route.data = d->io_xfrm.data = d;
+	ev_io_init(&d->io_nft, on_event_io, kernel_events_fd_nft(d->events), EV_READ);
+	d->io_route.data = d->io_xfrm.data = d->io_nft.data = d;
 	ev_io_start(d->loop, &d->io_route);
 	ev_io_start(d->loop, &d->io_xfrm);
+	ev_io_start(d->loop, &d->io_nft);
 	return 0;
 }
 
@@ -207,6 +209,7 @@ static void daemon_free(struct daemon *d)
 	if (d->events) {
 		ev_io_stop(d->loop, &d->io_route);
 		ev_io_stop(d->loop, &d->io_xfrm);
+		ev_io_stop(d->loop, &d->io_nft);
 		kernel_events_free(d->events);
 	}
 	if (d->kernel)

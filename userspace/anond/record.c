@@ -49,6 +49,12 @@ json_t *record_of_relay(const struct relay_record *r)
 			 "next_handle", number64(r->next_handle), "expires", (json_int_t)r->expires);
 }
 
+json_t *record_of_replay(const struct replay_record *r)
+{
+	return json_pack("{s:o, s:I, s:b}", "tag", hex(r->tag, sizeof(r->tag)), "expires", (json_int_t)r->expires,
+			 "client", r->client);
+}
+
 json_t *record_of_origin(const struct origin_record *r)
 {
 	json_t *layers = json_array();
@@ -157,7 +163,21 @@ int record_to_relay(const json_t *j, struct relay_record *ret)
 	unhex(&s, "next_peer", &r.next_peer, sizeof(r.next_peer));
 	unhex(&s, "prev_handle", &r.prev_handle, sizeof(r.prev_handle));
 	unhex(&s, "next_handle", &r.next_handle, sizeof(r.next_handle));
+	r.expires = r.circuit.expires = number(&s, "expires", INT64_MAX);
+	if (s.bad)
+		return -EBADMSG;
+	*ret = r;
+	return 0;
+}
+
+int record_to_replay(const json_t *j, struct replay_record *ret)
+{
+	struct source s = { .obj = j };
+	struct replay_record r = { 0 };
+
+	unhex(&s, "tag", r.tag, sizeof(r.tag));
 	r.expires = number(&s, "expires", INT64_MAX);
+	r.client = boolean(&s, "client");
 	if (s.bad)
 		return -EBADMSG;
 	*ret = r;
@@ -185,7 +205,7 @@ int record_to_origin(const json_t *j, struct origin_record *ret)
 	r.circuit.link_mtu = (uint16_t)number(&s, "link_mtu", UINT16_MAX);
 	to_inner(sub(&s, "inner"), &r.circuit.inner, &s.bad);
 	unhex(&s, "handle", &r.handle, sizeof(r.handle));
-	r.expires = number(&s, "expires", INT64_MAX);
+	r.expires = r.circuit.expires = number(&s, "expires", INT64_MAX);
 	if (s.bad)
 		return -EBADMSG;
 	*ret = r;

@@ -24,6 +24,7 @@ struct relay_role {
 	struct relay_engine *engine;
 	struct overlay *overlay;
 	struct journal *journal;
+	struct journal *replays;
 	struct saved *saved; /* only while loading */
 	ev_timer tick;
 };
@@ -40,8 +41,10 @@ static void load_line(void *ctx, const json_t *line)
 	struct relay_record rec;
 	struct saved *s;
 
+	relay_engine_number_used(r->engine, (uint32_t)json_integer_value(json_object_get(line, "last")));
 	if (add && record_to_relay(add, &rec) == 0) {
 		number = rec.circuit.number;
+		relay_engine_number_used(r->engine, number);
 		HASH_FIND(hh, r->saved, &number, sizeof(number), s);
 		if (!s) {
 			s = calloc(1, sizeof(*s));
@@ -67,7 +70,10 @@ static void dump_record(void *ctx, const struct relay_record *rec)
 
 static void dump_all(void *ctx, struct journal *j)
 {
-	relay_engine_each(((struct relay_role *)ctx)->engine, dump_record, j);
+	const struct relay_engine *e = ((struct relay_role *)ctx)->engine;
+
+	relay_engine_each(e, dump_record, j);
+	journal_append(j, json_pack("{s:I}", "last", (json_int_t)relay_engine_last_number(e)));
 }
 
 static void save(struct relay_role *r, json_t *line)
@@ -78,6 +84,42 @@ static void save(struct relay_role *r, json_t *line)
 		e = journal_compact(r->journal, relay_role_circuits(r), dump_all, r);
 	if (e < 0)
 		log_err("cannot save the circuit table: %s", strerror(-e));
+}
+
+/* ---- the replay cache's file: a line for each CREATE, its tag and when it expires ---- */
+
+static json_t *replay_line(const struct replay_record *rec)
+{
+	return json_pack("{s:o}", "seen", record_of_replay(rec));
+}
+
+static void load_replay(void *ctx, const json_t *line)
+{
+	struct relay_role *r = ctx;
+	struct replay_record rec;
+
+	if (record_to_replay(json_object_get(line, "seen"), &rec) == 0)
+		relay_engine_replay_add(r->engine, clock_monotonic_ms(), clock_wall_s(), &rec);
+}
+
+static void dump_replay(void *ctx, const struct replay_record *rec)
+{
+	journal_append(ctx, replay_line(rec));
+}
+
+static void dump_replays(void *ctx, struct journal *j)
+{
+	relay_engine_replay_each(((struct relay_role *)ctx)->engine, dump_replay, j);
+}
+
+static void remember(struct relay_role *r, const struct replay_record *rec)
+{
+	int e = journal_append(r->replays, replay_line(rec));
+
+	if (e == 0)
+		e = journal_compact(r->replays, relay_engine_counters(r->engine)->replay_entries, dump_replays, r);
+	if (e < 0)
+		log_err("cannot save the replay cache: %s", strerror(-e));
 }
 
 /* ---- carrying actions out ---- */
@@ -156,6 +198,9 @@ static void run(struct relay_role *r, struct actions *as)
 		case ACTION_RELAY_REMOVE:
 			uninstall(r, &a.relay);
 			break;
+		case ACTION_RELAY_REMEMBER:
+			remember(r, &a.seen);
+			break;
 		case ACTION_ORIGIN_INSTALL:
 		case ACTION_ORIGIN_PROBE:
 		case ACTION_ORIGIN_STATE:
@@ -224,13 +269,13 @@ static const struct overlay_ops overlay_ops = {
 	.message = on_link_message,
 };
 
-void relay_role_sa_gone(struct relay_role *r, uint32_t reqid)
+void relay_role_sa_gone(struct relay_role *r, uint32_t reqid, uint32_t spi)
 {
 	struct actions as = { 0 };
 
 	if (reqid <= REQID_RELAY_BASE || reqid > REQID_RELAY_BASE + RELAY_CIRCUIT_MAX)
 		return;
-	relay_engine_close(r->engine, clock_monotonic_ms(), reqid - REQID_RELAY_BASE, &as);
+	relay_engine_sa_gone(r->engine, clock_monotonic_ms(), reqid - REQID_RELAY_BASE, spi, &as);
 	run(r, &as);
 }
 
@@ -244,7 +289,7 @@ static bool is_circuit_object(const struct kobject *o)
 	case KOBJ_SP:
 		return o->sp.if_id == IFID_CIRC;
 	case KOBJ_ELEM:
-		return strncmp(o->elem.set, "circ", 4) == 0;
+		return strncmp(o->elem.set, "circ", 4) == 0 || strncmp(o->elem.set, "live", 4) == 0;
 	default:
 		return false;
 	}
@@ -256,45 +301,68 @@ static void keep_circuit_object(void *ctx, const struct kobject *o)
 		plan_add_copy(ctx, o);
 }
 
-/* 1 if the kernel holds all of the circuit, 0 if not. */
-static int in_kernel(const struct plan *have, const struct relay_circuit *c, struct plan *wanted)
+/* 1 if the kernel held all of the circuit and it is taken up again; only then is it added to wanted. 0 if not. */
+static int adopt_one(struct relay_role *r, const struct plan_set *had, const struct relay_record *rec,
+		     struct plan *wanted)
 {
-	_cleanup_plan_ struct plan want = { 0 }, add = { 0 }, rest = { 0 };
-	int e = plan_relay_circuit(&want, c, NULL);
+	_cleanup_plan_ struct plan want = { 0 };
+	int e = 0;
 
-	if (e == 0)
-		e = plan_diff(&want, have, &add, &rest);
-	if (e < 0 || add.n)
-		return e < 0 ? e : 0;
+	if (plan_relay_circuit(&want, &rec->circuit, NULL) < 0 || !plan_set_has_all(had, &want) ||
+	    relay_engine_restore(r->engine, rec) < 0)
+		return 0;
 	for (size_t i = 0; e == 0 && i < want.n; i++)
 		e = plan_add_copy(wanted, &want.v[i]);
 	return e < 0 ? e : 1;
 }
 
-static int adopt(struct relay_role *r)
+/* Whatever of have no adopted circuit wants is an orphan, also what belongs to a circuit that the engine refused. */
+static int adopt_saved(struct relay_role *r, const struct plan *have, size_t *ret_adopted, size_t *ret_orphans)
 {
-	_cleanup_plan_ struct plan have = { 0 }, wanted = { 0 }, add = { 0 }, orphans = { 0 };
+	_cleanup_plan_ struct plan wanted = { 0 }, add = { 0 }, orphans = { 0 };
+	_cleanup_plan_set_ struct plan_set *had = NULL;
 	struct saved *s, *next;
-	size_t adopted = 0, lost = 0;
-	int e = kernel_dump(r->c.kernel, 1u << KOBJ_SA | 1u << KOBJ_SP | 1u << KOBJ_ELEM, keep_circuit_object, &have);
+	size_t adopted = 0;
+	int e = plan_set_new(have, &had);
 
 	HASH_ITER (hh, r->saved, s, next) {
-		int there = e < 0 ? e : in_kernel(&have, &s->r.circuit, &wanted);
+		if (e >= 0)
+			e = adopt_one(r, had, &s->r, &wanted);
+		adopted += e == 1;
+	}
+	if (e >= 0)
+		e = plan_diff(&wanted, have, &add, &orphans);
+	if (e == 0)
+		e = kernel_remove(r->c.kernel, &orphans);
+	if (e < 0)
+		return e;
+	*ret_adopted = adopted;
+	*ret_orphans = orphans.n;
+	return 0;
+}
 
-		if (there == 1 && relay_engine_restore(r->engine, &s->r) == 0)
-			adopted++;
-		else
-			lost++;
+static void free_saved(struct relay_role *r)
+{
+	struct saved *s, *next;
+
+	HASH_ITER (hh, r->saved, s, next) {
 		HASH_DEL(r->saved, s);
 		free(s);
 	}
+}
+
+static int adopt(struct relay_role *r)
+{
+	_cleanup_plan_ struct plan have = { 0 };
+	size_t known = HASH_COUNT(r->saved), adopted = 0, orphans = 0;
+	int e = kernel_dump(r->c.kernel, 1u << KOBJ_SA | 1u << KOBJ_SP | 1u << KOBJ_ELEM, keep_circuit_object, &have);
+
 	if (e == 0)
-		e = plan_diff(&wanted, &have, &add, &orphans);
-	if (e == 0)
-		e = kernel_remove(r->c.kernel, &orphans);
-	if (adopted || lost || orphans.n)
-		log_notice("adopted %zu circuits, forgot %zu, removed %zu orphaned kernel objects", adopted, lost,
-			   orphans.n);
+		e = adopt_saved(r, &have, &adopted, &orphans);
+	free_saved(r);
+	if (e == 0 && (known || orphans))
+		log_notice("adopted %zu circuits, forgot %zu, removed %zu orphaned kernel objects", adopted,
+			   known - adopted, orphans);
 	return e;
 }
 
@@ -327,6 +395,24 @@ static int base_apply(struct relay_role *r, struct error *err)
 		     : 0;
 }
 
+static int state_open(struct relay_role *r, const char *name, void (*load)(void *ctx, const json_t *line),
+		      struct journal **ret, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	int e;
+
+	if (asprintf(&path, "%s/%s", r->c.conf->run, name) < 0) {
+		path = NULL;
+		return error_set(err, -ENOMEM, "out of memory");
+	}
+	e = journal_open(path, load, r, ret);
+	if (e < 0)
+		return error_set(err, e, "%s: %s", path, strerror(-e));
+	if (journal_damaged(*ret))
+		log_warn("%s: %zu damaged lines are left out", path, journal_damaged(*ret));
+	return 0;
+}
+
 static int engine_start(struct relay_role *r, struct error *err)
 {
 	const struct config *conf = r->c.conf;
@@ -343,17 +429,14 @@ static int engine_start(struct relay_role *r, struct error *err)
 		.limits = conf->limits,
 		.rng = &rng_system,
 	};
-	_cleanup_free_ char *path = NULL;
 	int e;
 
 	r->onion = (struct onion_key){ .id = r->c.keys->onion_id, .secret = r->c.keys->onion_secret };
 	e = relay_engine_new(&ec, &r->engine);
 	if (e < 0)
 		return error_set(err, e, "cannot start the circuit engine: %s", strerror(-e));
-	if (asprintf(&path, "%s/relay-circuits", conf->run) < 0)
-		return error_set(err, -ENOMEM, "out of memory");
-	e = journal_open(path, load_line, r, &r->journal);
-	return e < 0 ? error_set(err, e, "%s: %s", path, strerror(-e)) : 0;
+	e = state_open(r, "relay-replays", load_replay, &r->replays, err);
+	return e < 0 ? e : state_open(r, "relay-circuits", load_line, &r->journal, err);
 }
 
 int relay_role_new(const struct relay_role_config *conf, struct relay_role **ret, struct error *err)
@@ -418,6 +501,7 @@ void relay_role_free(struct relay_role *r, bool leave)
 	overlay_free(r->overlay);
 	relay_engine_free(r->engine);
 	journal_close(r->journal);
+	journal_close(r->replays);
 	free(r);
 }
 
@@ -437,7 +521,9 @@ struct overlay *relay_role_overlay(struct relay_role *r)
 
 size_t relay_role_circuits(const struct relay_role *r)
 {
-	return relay_engine_counters(r->engine)->circuits;
+	const struct relay_counters *c = relay_engine_counters(r->engine);
+
+	return c->circuits - c->half_open; /* READY ones: those that are in the kernel and in the journal */
 }
 
 json_t *relay_role_counters_json(const struct relay_role *r)

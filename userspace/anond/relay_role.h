@@ -24,4 +24,4 @@ struct overlay *relay_role_overlay(struct relay_role *r);
 size_t relay_role_circuits(const struct relay_role *r);
 json_t *relay_role_counters_json(const struct relay_role *r);
 /* An SA of ours is gone from the kernel: close its circuit. */
-void relay_role_sa_gone(struct relay_role *r, uint32_t reqid);
+void relay_role_sa_gone(struct relay_role *r, uint32_t reqid, uint32_t spi);

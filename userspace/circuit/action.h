@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "circuit/replay.h"
 #include "lib/secmem.h"
 #include "model/circuit.h"
 #include "model/relay.h"
@@ -20,6 +21,7 @@ enum action_type {
 	ACTION_WANT_LINK,      /* bring up a link to relay; answer: *_link_up or *_link_failed */
 	ACTION_RELAY_INSTALL,  /* install relay + keys; answer: relay_engine_installed */
 	ACTION_RELAY_REMOVE,   /* remove relay (no answer) */
+	ACTION_RELAY_REMEMBER, /* write seen where a restart finds it, before what follows is done (no answer) */
 	ACTION_ORIGIN_INSTALL, /* install origin + keys[]; answer: origin_installed */
 	ACTION_ORIGIN_PROBE,   /* send one echo through the circuit to the exit's gateway; answer: origin_echo */
 	ACTION_ORIGIN_STATE,   /* the originator's circuit changed its state: read it with origin_state() */
@@ -32,6 +34,7 @@ struct action {
 	struct relay_id relay_id;   /* WANT_LINK */
 	uint8_t *msg;		    /* SEND: CTRL_MSG_LEN bytes, owned by the action */
 	struct relay_circuit relay; /* RELAY_INSTALL, RELAY_REMOVE */
+	struct replay_record seen;  /* RELAY_REMEMBER */
 	struct layer_keys *keys;    /* INSTALL: secmem, one per layer, owned by the action */
 };
 

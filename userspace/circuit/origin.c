@@ -213,7 +213,7 @@ int origin_new(const struct origin_config *conf, uint64_t now_ms, uint64_t now_s
 	want->relay_id = o->path[0].id;
 	plan_layers(o, conf);
 	o->handle = rng_u64(o->rng);
-	o->state.expires = expiry(now_s, conf->timing.lifetime_s);
+	o->state.expires = o->circuit.expires = expiry(now_s, conf->timing.lifetime_s);
 	o->timeout_ms = now_ms + conf->timing.link_timeout_ms;
 	enter(o, ORIGIN_LINKING, now_ms, out);
 	*ret = o;
@@ -622,7 +622,7 @@ int origin_restore(const struct origin_config *conf, const struct origin_record 
 	o->circuit.selectors = NULL;
 	o->circuit.n_selectors = 0;
 	o->handle = r->handle;
-	o->state.expires = r->expires;
+	o->state.expires = o->circuit.expires = r->expires;
 	o->send_ms = now_ms + conf->timing.keepalive_ms;
 	enter(o, ORIGIN_OPEN, now_ms, out);
 	probe(o, out);

@@ -18,8 +18,8 @@ const struct relay_limits relay_limits_default = {
 	.creates_per_second = 100,
 	.client_half_open = 16,
 	.client_circuits = 64,
-	.client_creates_per_second = 8,
-	.replay_entries = 1u << 19, /* about 60 MB when full */
+	.client_creates_per_second = 2,
+	.replay_entries = 1u << 19, /* about 100 MB when full */
 	.lifetime_max = 7200,
 	.extend_timeout_ms = 15000,
 };
@@ -307,6 +307,17 @@ static void grace_due(struct relay_engine *e, const struct event *ev, struct pee
 	drop_ready(e, ev, p);
 }
 
+/* Forgetting a neighbour fills its token bucket, so that has to be full by itself. */
+static void reap_due(struct relay_engine *e, const struct event *ev, struct peer *p)
+{
+	if (!table_peer_unused(p))
+		return;
+	if (p->tokens_ms + REAP_AFTER_MS > ev->now_ms)
+		table_reap_later(&e->table, p, ev->now_ms);
+	else
+		table_free_peer(&e->table, p);
+}
+
 static uint64_t min_u64(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -323,8 +334,10 @@ void relay_engine_tick(struct relay_engine *e, uint64_t now_ms, uint64_t now_s, 
 			circuit_due(e, &ev, timer_entry(t, struct circuit, timer));
 		else if (t->kind == TIMER_GRACE)
 			grace_due(e, &ev, timer_entry(t, struct peer, grace));
-		else if (table_peer_unused(timer_entry(t, struct peer, reap)))
-			table_free_peer(&e->table, timer_entry(t, struct peer, reap));
+		else if (t->kind == TIMER_REAP)
+			reap_due(e, &ev, timer_entry(t, struct peer, reap));
+		else
+			table_free_inner4(&e->table, timer_entry(t, struct inner4, timer));
 	}
 	replay_tick(&e->replay, now_ms);
 	answers_tick(&e->answers, now_ms);
@@ -334,12 +347,12 @@ void relay_engine_tick(struct relay_engine *e, uint64_t now_ms, uint64_t now_s, 
 			       min_u64(timers_next(&e->farewell.timers), timers_next(&e->answers.by_age)));
 }
 
-void relay_engine_close(struct relay_engine *e, uint64_t now_ms, uint32_t number, struct actions *out)
+void relay_engine_sa_gone(struct relay_engine *e, uint64_t now_ms, uint32_t number, uint32_t spi, struct actions *out)
 {
 	const struct event ev = { .now_ms = now_ms, .out = out };
 	struct circuit *c = table_by_number(&e->table, number);
 
-	if (!c)
+	if (!c || c->phase == CIRCUIT_EXTENDING || (spi != c->c.layer.spi_fwd && spi != c->c.layer.spi_back))
 		return;
 	if (c->phase == CIRCUIT_READY)
 		close_circuit(e, &ev, c, CTRL_REASON_FAILED, true, true);
@@ -454,9 +467,46 @@ int relay_engine_restore(struct relay_engine *e, const struct relay_record *r)
 	err = table_restore(&e->table, &r->circuit, prev, r->prev_handle, next, r->next_handle, &c);
 	if (err < 0)
 		return err;
-	c->expires = r->expires;
+	c->expires = c->c.expires = r->expires;
 	gauges(e);
 	return 0;
+}
+
+void relay_engine_number_used(struct relay_engine *e, uint32_t number)
+{
+	uint32_t *last = &e->table.last_number;
+
+	if (number == 0 || number > RELAY_CIRCUIT_MAX)
+		return;
+	/* As sequence numbers are compared: what lies up to half the range ahead is later. */
+	if (*last == 0 || ((number - *last) & RELAY_CIRCUIT_MAX) <= RELAY_CIRCUIT_MAX / 2)
+		*last = number;
+}
+
+uint32_t relay_engine_last_number(const struct relay_engine *e)
+{
+	return e->table.last_number;
+}
+
+void relay_engine_replay_each(const struct relay_engine *e, void (*fn)(void *ctx, const struct replay_record *r),
+			      void *ctx)
+{
+	replay_each(&e->replay, fn, ctx);
+}
+
+int relay_engine_replay_add(struct relay_engine *e, uint64_t now_ms, uint64_t now_s, const struct replay_record *r)
+{
+	uint64_t max = (uint64_t)e->conf.limits.lifetime_max + REPLAY_SLACK_S, left;
+	int err;
+
+	if (r->expires > UINT64_MAX - REPLAY_SLACK_S)
+		return -EINVAL;
+	if (r->expires + REPLAY_SLACK_S <= now_s)
+		return -ESTALE;
+	left = min_u64(r->expires + REPLAY_SLACK_S - now_s, max);
+	err = replay_add(&e->replay, r, NULL, now_ms + left * 1000);
+	gauges(e);
+	return err;
 }
 
 const struct relay_counters *relay_engine_counters(const struct relay_engine *e)

@@ -28,10 +28,10 @@ struct relay_limits {
 	uint32_t half_open_per_link; /* per neighbour relay */
 	uint32_t circuits;	     /* in all */
 	uint32_t circuits_per_link;  /* per neighbour relay */
-	uint32_t creates_per_second; /* per neighbour relay; token bucket, burst = 2 s */
+	uint32_t creates_per_second; /* per neighbour relay; token bucket, burst = 2 s, a client's 4 s */
 	/* The same per client address: a client is anonymous, a neighbour relay speaks for many of them. */
 	uint32_t client_half_open, client_circuits, client_creates_per_second;
-	uint32_t replay_entries;    /* size of the replay cache; a full one refuses CREATEs (fails closed) */
+	uint32_t replay_entries;    /* of the replay cache; who has used up its share is refused (fails closed) */
 	uint32_t lifetime_max;	    /* seconds: `expires` of a CREATE may lie at most so far ahead */
 	uint32_t extend_timeout_ms; /* a half-open circuit dies after this */
 };
@@ -83,8 +83,11 @@ void relay_engine_installed(struct relay_engine *e, uint64_t now_ms, uint32_t nu
 /* Run what is due; *ret_next_ms is when to call again (monotonic ms), UINT64_MAX if nothing is pending. */
 void relay_engine_tick(struct relay_engine *e, uint64_t now_ms, uint64_t now_s, struct actions *out,
 		       uint64_t *ret_next_ms);
-/* Close one circuit with DESTROY both ways, e.g. when the kernel lost its SA. */
-void relay_engine_close(struct relay_engine *e, uint64_t now_ms, uint32_t number, struct actions *out);
+/*
+ * The kernel has an SA of this circuit no more: close it, with DESTROY both ways. Nothing happens unless the SPI is one
+ * of its two: word of an earlier circuit's SA may come late.
+ */
+void relay_engine_sa_gone(struct relay_engine *e, uint64_t now_ms, uint32_t number, uint32_t spi, struct actions *out);
 
 /*
  * The table without keys that survives a crash: every READY circuit as one record. The iterator calls fn for
@@ -101,4 +104,18 @@ void relay_engine_each(const struct relay_engine *e, void (*fn)(void *ctx, const
 /* The record of one READY circuit; -ENOENT. */
 int relay_engine_record(const struct relay_engine *e, uint32_t number, struct relay_record *ret);
 int relay_engine_restore(struct relay_engine *e, const struct relay_record *r);
+/*
+ * Circuit numbers rise and begin again after RELAY_CIRCUIT_MAX, at 100 circuits a second after a month: conntrack keeps
+ * them as marks of connections that outlive the circuit, and the daemon. So they have to go on after a restart: tell
+ * each number that was used; the latest counts. 0: none yet.
+ */
+void relay_engine_number_used(struct relay_engine *e, uint32_t number);
+uint32_t relay_engine_last_number(const struct relay_engine *e);
+/*
+ * The replay cache outlives a restart too: ACTION_RELAY_REMEMBER tells of each new entry, the iterator of all, add puts
+ * one back. It then counts in no neighbour's share. -ESTALE: its time has passed; -EEXIST, -EINVAL, -ENOMEM, -ENOSPC.
+ */
+void relay_engine_replay_each(const struct relay_engine *e, void (*fn)(void *ctx, const struct replay_record *r),
+			      void *ctx);
+int relay_engine_replay_add(struct relay_engine *e, uint64_t now_ms, uint64_t now_s, const struct replay_record *r);
 const struct relay_counters *relay_engine_counters(const struct relay_engine *e);

@@ -11,15 +11,21 @@
 #include "circuit/relay_engine.h"
 #include "model/overlay.h"
 
+/* What a neighbour's token bucket holds, seconds' worth of its rate. A client builds its few circuits at once. */
+#define BURST_RELAY_S 2
+#define BURST_CLIENT_S 4
+
 struct peer_limits {
-	uint32_t half_open, circuits, rate;
+	uint32_t half_open, circuits, rate, burst_s;
 };
 
 static struct peer_limits limits_of(const struct relay_limits *l, const struct peer *p)
 {
 	if (p->client)
-		return (struct peer_limits){ l->client_half_open, l->client_circuits, l->client_creates_per_second };
-	return (struct peer_limits){ l->half_open_per_link, l->circuits_per_link, l->creates_per_second };
+		return (struct peer_limits){ l->client_half_open, l->client_circuits, l->client_creates_per_second,
+					     BURST_CLIENT_S };
+	return (struct peer_limits){ l->half_open_per_link, l->circuits_per_link, l->creates_per_second,
+				     BURST_RELAY_S };
 }
 
 /* The same CREATE again gets the same answer, or none while that is being made. Another one under its handle: none. */
@@ -42,18 +48,17 @@ static bool absorb_known(struct relay_engine *e, const struct event *ev, const s
 	return true;
 }
 
-static uint8_t admit(struct relay_engine *e, const struct event *ev, struct peer *p, struct ctrl_view noise)
+static uint8_t admit(struct relay_engine *e, const struct event *ev, struct peer *p, const uint8_t tag[REPLAY_TAG_LEN])
 {
 	const struct relay_limits *l = &e->conf.limits;
 	struct peer_limits own = limits_of(l, p);
 
-	if (!table_peer_token(p, own.rate, ev->now_ms))
+	if (!table_peer_token(p, own.rate, own.burst_s, ev->now_ms))
 		return CTRL_RATE;
 	if (e->table.half_open >= l->half_open || p->half_open >= own.half_open || e->table.n >= l->circuits ||
-	    p->circuits >= own.circuits || replay_full(&e->replay))
+	    p->circuits >= own.circuits || replay_full(&e->replay, &p->addr, p->client))
 		return CTRL_LIMIT;
-	/* The message begins with the ephemeral key. */
-	return replay_seen(&e->replay, noise.p) ? CTRL_REPLAY : CTRL_OK;
+	return replay_seen(&e->replay, tag) ? CTRL_REPLAY : CTRL_OK;
 }
 
 static const struct onion_key *find_key(const struct relay_engine *e, uint32_t id)
@@ -110,20 +115,37 @@ static uint8_t check_offer(const struct relay_engine *e, const struct in6_addr *
 	return CTRL_OK;
 }
 
-/* Parse, check the times, remember the ephemeral key, check the rest. */
-static uint8_t accept_offer(struct relay_engine *e, const struct event *ev, const struct in6_addr *from,
-			    const uint8_t *ephemeral, const uint8_t *plain, size_t len, struct ctrl_offer *ret)
+static uint8_t remember(struct relay_engine *e, const struct event *ev, const struct peer *p,
+			const uint8_t tag[REPLAY_TAG_LEN], uint64_t expires)
 {
-	uint64_t left;
+	struct replay_record rec = { .expires = expires, .client = p->client };
+	struct action *a;
+
+	memcpy(rec.tag, tag, sizeof(rec.tag));
+	if (replay_add(&e->replay, &rec, &p->addr, ev->now_ms + (expires - ev->now_s + REPLAY_SLACK_S) * 1000) < 0)
+		return CTRL_NO_RESOURCES;
+	a = actions_add(ev->out, ACTION_RELAY_REMEMBER);
+	if (!a)
+		return CTRL_NO_RESOURCES;
+	a->seen = rec;
+	return CTRL_OK;
+}
+
+/*
+ * Parse, check, and only then remember: a refusal here allocates nothing, so a replay of what was refused costs what
+ * the first one did, and a token of its sender as well.
+ */
+static uint8_t accept_offer(struct relay_engine *e, const struct event *ev, const struct peer *p,
+			    const uint8_t tag[REPLAY_TAG_LEN], const uint8_t *plain, size_t len, struct ctrl_offer *ret)
+{
+	uint8_t status;
 
 	if (ctrl_offer_decode(plain, len, ret) < 0)
 		return CTRL_MALFORMED;
 	if (ret->expires <= ev->now_s || ret->expires - ev->now_s > e->conf.limits.lifetime_max)
 		return CTRL_EXPIRED;
-	left = ret->expires - ev->now_s;
-	if (replay_add(&e->replay, ephemeral, ev->now_ms + (left + REPLAY_SLACK_S) * 1000) < 0)
-		return CTRL_NO_RESOURCES;
-	return check_offer(e, from, ret);
+	status = check_offer(e, &p->addr, ret);
+	return status == CTRL_OK ? remember(e, ev, p, tag, ret->expires) : status;
 }
 
 static void begin(struct relay_engine *e, const struct event *ev, const struct asker *who, struct peer *p,
@@ -137,7 +159,7 @@ static void begin(struct relay_engine *e, const struct event *ev, const struct a
 		return;
 	}
 	memcpy(c->half->digest, who->digest, sizeof(c->half->digest));
-	c->expires = o->expires;
+	c->expires = c->c.expires = o->expires;
 	c->expires_ms = ev->now_ms + (o->expires - ev->now_s) * 1000;
 	c->half->deadline_ms = ev->now_ms + e->conf.limits.extend_timeout_ms;
 	c->c.exit = o->kind == CTRL_KIND_EXIT;
@@ -179,7 +201,7 @@ void relay_on_create(struct relay_engine *e, const struct event *ev, const struc
 		     const struct in6_addr *from, const uint8_t *msg, const struct ctrl_msg *m)
 {
 	struct asker who = { .link = link->number, .key = { *from, m->handle } };
-	uint8_t plain[CTRL_MSG_LEN];
+	uint8_t plain[CTRL_MSG_LEN], tag[REPLAY_TAG_LEN] = { 0 };
 	struct noise *noise = NULL;
 	struct ctrl_view sealed = { 0 };
 	struct ctrl_offer offer;
@@ -194,15 +216,17 @@ void relay_on_create(struct relay_engine *e, const struct event *ev, const struc
 	p = asking_peer(e, ev, link, from);
 	if (!p)
 		return;
-	if (ctrl_body_decode(m->create, &key_id, &sealed) == 0)
-		status = admit(e, ev, p, sealed);
+	if (ctrl_body_decode(m->create, &key_id, &sealed) == 0) {
+		replay_tag(sealed.p, tag); /* message 1 begins with the ephemeral key */
+		status = admit(e, ev, p, tag);
+	}
 	if (status == CTRL_OK)
 		status = open_layer(e, key_id, sealed, plain, &len, &noise);
 	if (status != CTRL_OK) {
 		refuse_unopened(e, ev, &who, status);
 		return;
 	}
-	status = accept_offer(e, ev, from, sealed.p, plain, len, &offer);
+	status = accept_offer(e, ev, p, tag, plain, len, &offer);
 	if (status == CTRL_OK) {
 		begin(e, ev, &who, p, noise, &offer);
 	} else {

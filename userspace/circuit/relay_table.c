@@ -8,8 +8,7 @@
 
 #include "model/overlay.h"
 
-#define DRAWS_MAX 64	   /* a random name still taken after so many draws means a broken source */
-#define REAP_AFTER_MS 5000 /* longer than a token bucket takes to fill */
+#define DRAWS_MAX 64 /* a random name still taken after so many draws means a broken source */
 
 /* The neighbours. */
 
@@ -59,13 +58,13 @@ void table_free_peer(struct table *t, struct peer *p)
 	free(p);
 }
 
-bool table_peer_token(struct peer *p, uint32_t rate, uint64_t now_ms)
+bool table_peer_token(struct peer *p, uint32_t rate, uint32_t burst_s, uint64_t now_ms)
 {
-	uint64_t full = (uint64_t)rate * 2 * 1000;
+	uint64_t full = (uint64_t)rate * burst_s * 1000;
 	uint64_t elapsed = now_ms > p->tokens_ms ? now_ms - p->tokens_ms : 0;
 
-	/* rate per second is rate thousandths per millisecond; two seconds fill it. */
-	if (p->tokens > full || elapsed >= 2000)
+	/* rate per second is rate thousandths per millisecond. */
+	if (p->tokens > full || elapsed >= burst_s * 1000u)
 		p->tokens = full;
 	else
 		p->tokens = p->tokens + elapsed * rate < full ? p->tokens + elapsed * rate : full;
@@ -128,10 +127,10 @@ static bool next_a_taken(const struct table *t, const struct in6_addr *a)
 
 static bool inner4_taken(const struct table *t, struct in_addr a)
 {
-	struct circuit *c;
+	struct inner4 *in;
 
-	HASH_FIND(hh_inner4, t->by_inner4, &a, sizeof(a), c);
-	return c != NULL;
+	HASH_FIND(hh, t->inner4, &a, sizeof(a), in);
+	return in != NULL;
 }
 
 static bool inner6_taken(const struct table *t, const struct in6_addr *a)
@@ -155,11 +154,26 @@ static void hash_next(struct table *t, struct circuit *c, struct peer *next, uin
 	HASH_ADD(hh_next, t->by_next, next_key, sizeof(c->next_key), c);
 }
 
-static void hash_inner4(struct table *t, struct circuit *c)
+static int take_inner4(struct table *t, struct circuit *c, struct in_addr a)
 {
-	HASH_ADD(hh_inner4, t->by_inner4, c.inner.addr4, sizeof(c->c.inner.addr4), c);
-	c->has_inner4 = true;
+	struct inner4 *in = calloc(1, sizeof(*in));
+
+	if (!in)
+		return -ENOMEM;
+	in->addr = a;
+	in->timer.kind = TIMER_REST;
+	HASH_ADD(hh, t->inner4, addr, sizeof(in->addr), in);
 	t->n_inner4++;
+	c->inner4 = in;
+	return 0;
+}
+
+void table_free_inner4(struct table *t, struct inner4 *in)
+{
+	timers_unset(&t->timers, &in->timer);
+	HASH_DEL(t->inner4, in);
+	t->n_inner4--;
+	free(in);
 }
 
 static void hash_inner6(struct table *t, struct circuit *c)
@@ -293,8 +307,9 @@ int table_take_next_a(struct table *t, struct circuit *c, const struct in6_addr 
 }
 
 /*
- * From a random place on, the first free host: among n_inner4 + 1 of them one is free, and in a pool that is not
- * nearly full the first or second is. Never the network's address, the gateway (.1) or the broadcast address.
+ * From a random place on, the first host that is neither in use nor resting: among n_inner4 + 1 of them one is free,
+ * and in a pool that is not nearly full the first or second is. Never the network's address, the gateway (.1) or the
+ * broadcast address.
  */
 int table_give_inner4(struct table *t, struct circuit *c, const struct prefix *pool)
 {
@@ -310,8 +325,7 @@ int table_give_inner4(struct table *t, struct circuit *c, const struct prefix *p
 		if (inner4_taken(t, a))
 			continue;
 		c->c.inner.addr4 = a;
-		hash_inner4(t, c);
-		return 0;
+		return take_inner4(t, c, a);
 	}
 	return -ENOSPC;
 }
@@ -376,10 +390,6 @@ static void unhash(struct table *t, struct circuit *c)
 		HASH_DELETE(hh_a, t->by_a, c);
 	if (c->has_next_a)
 		HASH_DELETE(hh_next_a, t->by_next_a, c);
-	if (c->has_inner4) {
-		HASH_DELETE(hh_inner4, t->by_inner4, c);
-		t->n_inner4--;
-	}
 	if (c->has_inner6)
 		HASH_DELETE(hh_inner6, t->by_inner6, c);
 }
@@ -389,6 +399,10 @@ void table_remove(struct table *t, struct circuit *c, uint64_t now_ms)
 	if (c->half)
 		leave_half_open(t, c);
 	timers_unset(&t->timers, &c->timer);
+	if (c->inner4 && c->phase != CIRCUIT_EXTENDING) /* cannot fail: the heap has the place of the circuit's own */
+		timers_set(&t->timers, &c->inner4->timer, now_ms + INNER4_REST_MS);
+	else if (c->inner4) /* it was never in the kernel */
+		table_free_inner4(t, c->inner4);
 	unhash(t, c);
 	LIST_REMOVE(c, prev_list);
 	c->prev->circuits--;
@@ -424,8 +438,6 @@ static void hash_restored(struct table *t, struct circuit *c, struct peer *next,
 		HASH_ADD(hh_next_a, t->by_next_a, c.next_a, sizeof(c->c.next_a), c);
 		c->has_next_a = true;
 	}
-	if (c->c.exit && c->c.inner.has4)
-		hash_inner4(t, c);
 	if (c->c.exit && c->c.inner.has6)
 		hash_inner6(t, c);
 }
@@ -447,6 +459,11 @@ int table_restore(struct table *t, const struct relay_circuit *rc, struct peer *
 		free(c);
 		return -ENOMEM;
 	}
+	if (rc->exit && rc->inner.has4 && take_inner4(t, c, rc->inner.addr4) < 0) {
+		timers_unset(&t->timers, &c->timer);
+		free(c);
+		return -ENOMEM;
+	}
 	c->c = *rc;
 	c->prev = prev;
 	c->prev_key = prev_key;
@@ -463,5 +480,7 @@ void table_release(struct table *t)
 		table_remove(t, t->by_number, 0);
 	while (t->peers)
 		table_free_peer(t, t->peers);
+	while (t->inner4)
+		table_free_inner4(t, t->inner4);
 	timers_release(&t->timers);
 }

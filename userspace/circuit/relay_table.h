@@ -17,7 +17,15 @@
 #include "model/circuit.h"
 #include "model/link.h"
 
-enum timer_kind { TIMER_CIRCUIT, TIMER_GRACE, TIMER_REAP };
+#define REAP_AFTER_MS 5000 /* longer than a token bucket takes to fill */
+
+/*
+ * An inner IPv4 address is given to nobody else for so long after its circuit has gone: what servers still send to it,
+ * and what conntrack and NAT still know of it, belongs to the one before.
+ */
+#define INNER4_REST_MS 300000
+
+enum timer_kind { TIMER_CIRCUIT, TIMER_GRACE, TIMER_REAP, TIMER_REST };
 
 enum circuit_phase {
 	CIRCUIT_EXTENDING,  /* waiting for the next relay */
@@ -34,6 +42,13 @@ struct half_open {
 	bool sent;		      /* EXTENDING: create went out */
 	uint8_t create[CTRL_MSG_LEN]; /* EXTENDING: for the next relay */
 	uint8_t answer[CTRL_MSG_LEN]; /* INSTALLING: for the neighbour before us */
+};
+
+/* An inner IPv4 address that is not to be given: a circuit has it, or it rests and the timer runs. */
+struct inner4 {
+	struct in_addr addr;
+	struct timer timer;
+	UT_hash_handle hh;
 };
 
 struct circuit;
@@ -62,19 +77,21 @@ struct circuit {
 	enum circuit_phase phase;
 	struct peer *prev, *next; /* next: NULL at an exit */
 	struct side_key prev_key, next_key;
-	uint64_t expires;				/* wall seconds */
-	uint64_t expires_ms;				/* the same, monotonic */
-	bool restored;					/* its deadline is reckoned by the first tick */
-	bool has_a, has_next_a, has_inner4, has_inner6; /* it is in that hash */
-	struct half_open *half;				/* NULL when READY */
+	uint64_t expires;		    /* wall seconds */
+	uint64_t expires_ms;		    /* the same, monotonic */
+	bool restored;			    /* its deadline is reckoned by the first tick */
+	bool has_a, has_next_a, has_inner6; /* it is in that hash */
+	struct inner4 *inner4;		    /* NULL if it has none; in the table's hash */
+	struct half_open *half;		    /* NULL when READY */
 	struct timer timer;
 	LIST_ENTRY(circuit) prev_list, next_list;
-	UT_hash_handle hh_number, hh_prev, hh_next, hh_spi, hh_a, hh_next_a, hh_inner4, hh_inner6;
+	UT_hash_handle hh_number, hh_prev, hh_next, hh_spi, hh_a, hh_next_a, hh_inner6;
 };
 
 struct table {
 	struct peer *peers;
-	struct circuit *by_number, *by_prev, *by_next, *by_spi, *by_a, *by_next_a, *by_inner4, *by_inner6;
+	struct circuit *by_number, *by_prev, *by_next, *by_spi, *by_a, *by_next_a, *by_inner6;
+	struct inner4 *inner4;
 	uint32_t n, half_open, n_inner4;
 	uint32_t last_number;
 	struct timers timers;
@@ -88,8 +105,8 @@ struct peer *table_find_peer(const struct table *t, const struct in6_addr *addr)
 void table_reap_later(struct table *t, struct peer *p, uint64_t now_ms);
 bool table_peer_unused(const struct peer *p);
 void table_free_peer(struct table *t, struct peer *p);
-/* Take one CREATE from its token bucket of rate per second, filled to two seconds' worth. */
-bool table_peer_token(struct peer *p, uint32_t rate, uint64_t now_ms);
+/* Take one CREATE from its token bucket of rate per second, filled to burst_s seconds' worth. */
+bool table_peer_token(struct peer *p, uint32_t rate, uint32_t burst_s, uint64_t now_ms);
 
 /*
  * A new EXTENDING circuit with its own number and spi_fwd, counted as prev's. c->half takes noise over. -ENOMEM,
@@ -101,8 +118,10 @@ int table_give_address(struct table *t, struct circuit *c, const struct in6_addr
 /* Its next relay and a handle there. -ENOSPC. */
 int table_give_next(struct table *t, struct circuit *c, struct peer *next);
 int table_take_next_a(struct table *t, struct circuit *c, const struct in6_addr *next_a); /* -EEXIST */
-int table_give_inner4(struct table *t, struct circuit *c, const struct prefix *pool);	  /* -ENOSPC */
-int table_give_inner6(struct table *t, struct circuit *c, const struct in6_addr *own);	  /* -ENOSPC */
+/* -ENOMEM; -ENOSPC: all are in use or rest. */
+int table_give_inner4(struct table *t, struct circuit *c, const struct prefix *pool);
+void table_free_inner4(struct table *t, struct inner4 *in);			       /* it has rested */
+int table_give_inner6(struct table *t, struct circuit *c, const struct in6_addr *own); /* -ENOSPC */
 void table_sent(struct circuit *c);					/* its CREATE went to the next relay */
 void table_ready(struct table *t, struct circuit *c);			/* no longer half-open */
 void table_remove(struct table *t, struct circuit *c, uint64_t now_ms); /* and free it */

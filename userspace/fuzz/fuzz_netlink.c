@@ -41,6 +41,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			kobject_canon(&o, canon);
 		eventmsg_route(h, &ev);
 		eventmsg_xfrm(h, &ev);
+		uint32_t self;
+		eventmsg_nft(h, 1, &ev);
+		eventmsg_nft_self(h, &self);
 	}
 	free(copy);
 	return 0;

@@ -78,6 +78,9 @@ static void carry_out(struct world *w, struct actions *as)
 			require(take_out(w->pending, &w->n_pending, a->relay.number) ||
 				take_out(w->live, &w->n_live, a->relay.number));
 			break;
+		case ACTION_RELAY_REMEMBER:
+			require(a->seen.expires > w->now_s);
+			break;
 		default:
 			require(a->type == ACTION_WANT_LINK);
 			break;

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
 #include <netlink/msg.h>
@@ -90,5 +92,42 @@ int eventmsg_xfrm(const struct nlmsghdr *h, struct event *ret)
 	if (!xfrmmsg_reqid_ours(x.state.reqid))
 		return -ENOENT;
 	*ret = (struct event){ .type = EVENT_SA, .reqid = x.state.reqid, .spi = ntohl(x.state.id.spi), .gone = x.hard };
+	return 0;
+}
+
+/* The process that a message about a generation names, 0 if it names none (nf_tables_fill_gen_info). */
+static int gen_process(const struct nlmsghdr *h, uint32_t *ret)
+{
+	static const struct nla_policy policy[NFTA_GEN_MAX + 1] = { [NFTA_GEN_PROC_PID] = { .type = NLA_U32 } };
+	struct nlattr *a[NFTA_GEN_MAX + 1];
+	if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN))
+		return -ENOENT;
+	if (parse(h, sizeof(struct nfgenmsg), a, NFTA_GEN_MAX, policy) < 0)
+		return -EBADMSG;
+	*ret = a[NFTA_GEN_PROC_PID] ? ntohl(nla_get_u32(a[NFTA_GEN_PROC_PID])) : 0;
+	return 0;
+}
+
+int eventmsg_nft(const struct nlmsghdr *h, uint32_t self, struct event *ret)
+{
+	uint32_t process;
+	int r = gen_process(h, &process);
+	if (r < 0)
+		return r;
+	if (process && process == self)
+		return -ENOENT;
+	*ret = (struct event){ .type = EVENT_NFT };
+	return 0;
+}
+
+int eventmsg_nft_self(const struct nlmsghdr *h, uint32_t *ret_self)
+{
+	uint32_t process;
+	int r = gen_process(h, &process);
+	if (r < 0)
+		return r;
+	if (!process)
+		return -EBADMSG;
+	*ret_self = process;
 	return 0;
 }

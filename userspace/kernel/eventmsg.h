@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct event {
-	enum { EVENT_LINK = 1, EVENT_ROUTE, EVENT_SA } type;
+	enum { EVENT_LINK = 1, EVENT_ROUTE, EVENT_SA, EVENT_NFT } type;
 	char dev[IFNAMSIZ];  /* LINK */
 	bool up;	     /* LINK */
 	bool gone;	     /* LINK; SA: expired for good */
@@ -18,3 +18,7 @@ struct event {
 /* 0; -ENOENT: of no interest; -EBADMSG. */
 int eventmsg_route(const struct nlmsghdr *h, struct event *ret);
 int eventmsg_xfrm(const struct nlmsghdr *h, struct event *ret);
+/* Commits of nft transactions by others than process self, which eventmsg_nft_self has read. */
+int eventmsg_nft(const struct nlmsghdr *h, uint32_t self, struct event *ret);
+/* Who asked, in the answer to NFT_MSG_GETGEN. */
+int eventmsg_nft_self(const struct nlmsghdr *h, uint32_t *ret_self);

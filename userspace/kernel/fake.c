@@ -36,14 +36,20 @@ static void take_out(struct fake *f, size_t i)
 	f->objects.n--;
 }
 
+static int failed(struct fake *f, const struct kobject *o, int error)
+{
+	snprintf(f->base.error, sizeof(f->base.error), "%s: %s", kobject_type_name(o->type), strerror(-error));
+	return error;
+}
+
 static int make(struct fake *f, const struct kobject *o)
 {
 	if (f->fail && f->fail_in-- == 0) {
 		f->fail = false;
-		snprintf(f->base.error, sizeof(f->base.error), "%s: %s", kobject_type_name(o->type),
-			 strerror(-f->fail_error));
-		return f->fail_error;
+		return failed(f, o, f->fail_error);
 	}
+	if (o->type == KOBJ_SA && !o->sa.key)
+		return failed(f, o, -ENOENT);
 	int r = plan_add_copy(&f->objects, o);
 	if (r >= 0 && o->type == KOBJ_SA)
 		f->objects.v[f->objects.n - 1].sa.key = NULL; /* not ours to keep */

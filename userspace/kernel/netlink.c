@@ -21,7 +21,8 @@ struct netlink {
 	struct nfstate *nft;
 };
 
-enum made { NOT_MADE = 0, MADE, WAS_THERE };
+/* MAYBE_MADE: the answer was lost. */
+enum made { NOT_MADE = 0, MADE, WAS_THERE, MAYBE_MADE };
 
 static void cleanup_msgs(struct nl_msg *(*v)[NLSOCK_BATCH])
 {
@@ -73,6 +74,11 @@ static size_t run_length_back(const struct kobject *v, size_t n)
 }
 
 /* ---- is it there already? ---- */
+
+static bool was_gone(int error)
+{
+	return error == -ENOENT || error == -ESRCH || error == -ENODEV || error == -EADDRNOTAVAIL || error == -ENXIO;
+}
 
 struct search {
 	const struct kobject *want;
@@ -139,7 +145,7 @@ static int search_run(struct netlink *k, struct search *s)
 	return r;
 }
 
-/* 0 if an equal object is there, else -EEXIST. A dump that others disturb is tried again. */
+/* 0 if an equal object is there, -ENOENT if not. A dump that others disturb is tried again. */
 static int search_equal(struct netlink *k, const struct kobject *o)
 {
 	struct search s;
@@ -148,7 +154,7 @@ static int search_equal(struct netlink *k, const struct kobject *o)
 		s = (struct search){ .want = o };
 		r = search_run(k, &s);
 	}
-	return r < 0 || !s.found ? -EEXIST : 0;
+	return r < 0 ? (was_gone(r) ? -ENOENT : r) : s.found ? 0 : -ENOENT;
 }
 
 /* ---- making ---- */
@@ -158,32 +164,57 @@ static int encode(const struct kobject *o, bool add, struct nl_msg **ret)
 	return is_xfrm(o->type) ? xfrmmsg_encode(o, add, ret) : rtmsg_encode(o, add, &devices_system, ret);
 }
 
-static int make_messages(struct netlink *k, const struct kobject *v, size_t n, enum made *made)
+/* An SA whose key is not known any more cannot be made: it is there, or the plan fails. */
+static bool is_keyless(const struct kobject *o)
 {
-	_cleanup_(cleanup_msgs) struct nl_msg *msgs[NLSOCK_BATCH] = { NULL };
-	int errors[NLSOCK_BATCH];
-	struct nlsock *s = is_xfrm(v->type) ? &k->xfrm : &k->route;
+	return o->type == KOBJ_SA && !o->sa.key;
+}
+
+/* The messages for those of v[0..n-1] that are to be made; ret_at[i]: where in v the i-th belongs. */
+static int make_encoded(struct netlink *k, const struct kobject *v, size_t n, enum made *made, struct nl_msg **ret_msgs,
+			size_t *ret_at, size_t *ret_n)
+{
+	size_t m = 0;
 	for (size_t i = 0; i < n; i++) {
-		int r = encode(&v[i], true, &msgs[i]);
+		bool find = is_keyless(&v[i]);
+		int r = find ? search_equal(k, &v[i]) : encode(&v[i], true, &ret_msgs[m]);
 		if (r < 0) {
 			note(k, v[i].type, r, "");
 			return r;
 		}
-	}
-	int r = nlsock_transact(s, msgs, n, errors), first = r;
-	for (size_t i = 0; i < n; i++) {
-		const char *why = s->error;
-		if (errors[i] == 0) {
-			made[i] = MADE;
-			continue;
-		}
-		if (errors[i] == -EEXIST && search_equal(k, &v[i]) == 0) {
+		if (find)
 			made[i] = WAS_THERE;
-			continue;
-		}
-		if (!first) {
+		else
+			ret_at[m++] = i;
+	}
+	*ret_n = m;
+	return 0;
+}
+
+static int make_messages(struct netlink *k, const struct kobject *v, size_t n, enum made *made)
+{
+	_cleanup_(cleanup_msgs) struct nl_msg *msgs[NLSOCK_BATCH] = { NULL };
+	int errors[NLSOCK_BATCH];
+	size_t at[NLSOCK_BATCH], m = 0;
+	struct nlsock *s = is_xfrm(v->type) ? &k->xfrm : &k->route;
+	int first = make_encoded(k, v, n, made, msgs, at, &m);
+	if (first < 0 || !m)
+		return first;
+	first = nlsock_transact(s, msgs, m, errors);
+	if (first < 0)
+		note(k, v->type, first, "");
+	for (size_t i = 0; i < m; i++) {
+		const struct kobject *o = &v[at[i]];
+		const char *why = s->error;
+		if (errors[i] == 0)
+			made[at[i]] = MADE;
+		else if (errors[i] == NLSOCK_UNANSWERED)
+			made[at[i]] = MAYBE_MADE;
+		else if (errors[i] == -EEXIST && search_equal(k, o) == 0)
+			made[at[i]] = WAS_THERE;
+		else if (!first) {
 			first = errors[i];
-			note(k, v[i].type, first, why);
+			note(k, o->type, first, why);
 		}
 	}
 	return first;
@@ -214,9 +245,16 @@ static int make_nft(struct netlink *k, const struct kobject *v, size_t n, enum m
 	const char *why = "";
 	if (!there || !script)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		there[i] = nfstate_exists(k->nft, &v[i].nft) == 0;
-	int r = nfstate_run(k->nft, script, &why);
+	int r = 0;
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		r = nfstate_exists(k->nft, &v[i].nft);
+		there[i] = r == 0;
+		if (r == -ENOENT)
+			r = 0;
+	}
+	/* What may have been there before must not be made, lest a rollback takes it away. */
+	if (r >= 0)
+		r = nfstate_run(k->nft, script, &why);
 	if (r < 0) {
 		note(k, KOBJ_NFT, r, why);
 		return r;
@@ -226,6 +264,12 @@ static int make_nft(struct netlink *k, const struct kobject *v, size_t n, enum m
 	return 0;
 }
 
+static bool setting_fits(const struct kobj_sysctl *s, const char *old)
+{
+	size_t len = strlen(s->value);
+	return (!strncmp(old, s->value, len) && old[len] == '\n') || (s->at_least && atoi(old) > atoi(s->value));
+}
+
 static int make_sysctl(struct netlink *k, const struct kobj_sysctl *s, enum made *made)
 {
 	char path[KOBJ_SYSCTL_MAX + 16], old[16] = "";
@@ -233,7 +277,7 @@ static int make_sysctl(struct netlink *k, const struct kobj_sysctl *s, enum made
 	_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
 	size_t len = strlen(s->value);
 	int r = fd < 0 ? -errno : 0;
-	if (fd >= 0 && read(fd, old, sizeof(old) - 1) >= 0 && !strncmp(old, s->value, len) && old[len] == '\n') {
+	if (fd >= 0 && read(fd, old, sizeof(old) - 1) >= 0 && setting_fits(s, old)) {
 		*made = WAS_THERE;
 		return 0;
 	}
@@ -250,13 +294,12 @@ static int make_sysctl(struct netlink *k, const struct kobj_sysctl *s, enum made
 static int make_elems(struct netlink *k, const struct kobject *v, size_t n, enum made *made)
 {
 	int r = nfstate_elems(k->nft, v, n, true);
-	if (r < 0) {
-		note(k, KOBJ_ELEM, r, "");
-		return r;
-	}
+	/* Also after an error: some may have been made, and without its element a circuit carries nothing. */
 	for (size_t i = 0; i < n; i++)
 		made[i] = MADE;
-	return 0;
+	if (r < 0)
+		note(k, KOBJ_ELEM, r, "");
+	return r;
 }
 
 static int make_run(struct netlink *k, const struct kobject *v, size_t n, enum made *made)
@@ -281,11 +324,6 @@ static int make_run(struct netlink *k, const struct kobject *v, size_t n, enum m
 }
 
 /* ---- taking away ---- */
-
-static bool was_gone(int error)
-{
-	return error == -ENOENT || error == -ESRCH || error == -ENODEV || error == -EADDRNOTAVAIL || error == -ENXIO;
-}
 
 /* Whether the interface of this name is ours; a foreign one of the same name is not touched. */
 static bool link_ours(struct netlink *k, const struct kobject *o)
@@ -342,17 +380,33 @@ static int drop_nft(struct netlink *k, const struct kobject *v, size_t n)
 	return 0;
 }
 
+/*
+ * An address that is taken from a circuit: its flows go too, or they would hold their ports against the next circuit
+ * that gets the address. That one is safe from them without this (relay_flows of plan/relay.c).
+ */
+static void forget_flows(struct netlink *k, const struct kobject *v, size_t n)
+{
+	uint32_t done = 0;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t mark;
+		memcpy(&mark, v[i].elem.key, sizeof(mark));
+		if (v[i].elem.family != NFT_INET || mark == done)
+			continue;
+		nfstate_forget(k->nft, mark);
+		done = mark;
+	}
+}
+
 static int drop_elems(struct netlink *k, const struct kobject *v, size_t n)
 {
-	int r = nfstate_elems(k->nft, v, n, false), first = 0;
-	if (!was_gone(r))
-		return r;
+	int r = nfstate_elems(k->nft, v, n, false), first = was_gone(r) ? 0 : r;
 	/* One that is missing undoes the transaction: the others one by one. */
-	for (size_t i = 0; i < n; i++) {
-		r = nfstate_elems(k->nft, &v[i], 1, false);
-		if (r < 0 && !was_gone(r) && !first)
-			first = r;
+	for (size_t i = 0; i < n && was_gone(r); i++) {
+		int e = nfstate_elems(k->nft, &v[i], 1, false);
+		if (e < 0 && !was_gone(e) && !first)
+			first = e;
 	}
+	forget_flows(k, v, n);
 	return first;
 }
 
@@ -388,9 +442,12 @@ static void roll_back(struct netlink *k, const struct plan *p, const enum made *
 {
 	char error[sizeof(k->base.error)];
 	memcpy(error, k->base.error, sizeof(error));
-	for (size_t i = p->n; i-- > 0;)
-		if (made[i] == MADE)
+	for (size_t i = p->n; i-- > 0;) {
+		/* An SA or policy belongs to the one circuit that has just failed; the rest may be others' too. */
+		bool maybe = made[i] == MAYBE_MADE && is_xfrm(p->v[i].type) && search_equal(k, &p->v[i]) == 0;
+		if (made[i] == MADE || maybe)
 			drop_run(k, &p->v[i], 1);
+	}
 	memcpy(k->base.error, error, sizeof(error));
 }
 

@@ -11,6 +11,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <nftables/libnftables.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 #define ELEMS_MAX 64
 #define BATCH_SIZE 16384
 #define ANSWER_TIMEOUT_S 10 /* see nlsock.c */
+#define ASK_TRIES 10
 
 struct nfstate {
 	struct nft_ctx *nft;
@@ -149,8 +151,10 @@ static int batch_answers(struct nfstate *s, uint32_t first, size_t expected)
 	int result = 0;
 	while (expected) {
 		ssize_t len = mnl_socket_recvfrom(s->sock, s->buf, sizeof(s->buf));
+		if (len < 0 && errno == EINTR)
+			continue;
 		if (len < 0)
-			return -errno;
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
 		int left = (int)len;
 		for (struct nlmsghdr *h = (void *)s->buf; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
 			if (h->nlmsg_type != NLMSG_ERROR || mnl_nlmsg_get_payload_len(h) < sizeof(struct nlmsgerr))
@@ -202,24 +206,82 @@ int nfstate_elems(struct nfstate *s, const struct kobject *v, size_t n, bool add
 	return 0;
 }
 
-/* Send one request and run cb over the answers. */
-static int ask(struct nfstate *s, struct nlmsghdr *h, mnl_cb_t cb, void *ctx)
+/* The messages of one answer, kept until it is known to be whole. */
+struct answer {
+	uint8_t *data;
+	size_t len;
+};
+
+static void cleanup_answer(struct answer *a)
+{
+	free(a->data);
+}
+
+static int answer_keep(struct answer *a, const struct nlmsghdr *h)
+{
+	uint8_t *data = realloc(a->data, a->len + NLMSG_ALIGN(h->nlmsg_len));
+	if (!data)
+		return -ENOMEM;
+	memcpy(data + a->len, h, h->nlmsg_len);
+	a->data = data;
+	a->len += NLMSG_ALIGN(h->nlmsg_len);
+	return 0;
+}
+
+/* How an answer ends: 0 or negative errno; also the end of a dump has a code. */
+static int end_code(const struct nlmsghdr *h)
+{
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(int))
+		return h->nlmsg_type == NLMSG_DONE ? 0 : -EBADMSG;
+	int code = *(const int *)mnl_nlmsg_get_payload(h);
+	return code < 0 ? code : 0;
+}
+
+/* One answer to its end, whatever happens on the way, so that the next one is not taken for it. */
+static int answer_read(struct nfstate *s, uint32_t seq, struct answer *a)
 {
 	char buf[32768]; /* a dump datagram of the kernel */
-	uint32_t seq = h->nlmsg_seq;
-	unsigned int port = mnl_socket_get_portid(s->sock);
-	if (mnl_socket_sendto(s->sock, h, h->nlmsg_len) < 0)
-		return -errno;
+	int error = 0;
 	for (;;) {
 		ssize_t len = mnl_socket_recvfrom(s->sock, buf, sizeof(buf));
+		if (len < 0 && errno == EINTR)
+			continue;
 		if (len < 0)
-			return -errno;
-		int r = mnl_cb_run(buf, (size_t)len, seq, port, cb, ctx);
-		if (r < 0)
-			return -errno;
-		if (r == MNL_CB_STOP)
-			return 0;
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		int left = (int)len;
+		for (const struct nlmsghdr *h = (void *)buf; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+			if (h->nlmsg_seq != seq)
+				continue; /* the rest of an earlier one */
+			if (h->nlmsg_flags & NLM_F_DUMP_INTR && !error)
+				error = -EINTR;
+			if (h->nlmsg_type == NLMSG_ERROR || h->nlmsg_type == NLMSG_DONE) {
+				int code = end_code(h);
+				return error ? error : code;
+			}
+			if (!error)
+				error = answer_keep(a, h);
+		}
 	}
+}
+
+/*
+ * Send one request and run cb over the messages of the answer. A dump that others disturbed (NLM_F_DUMP_INTR) may lack
+ * something or have it twice, so it is made again.
+ */
+static int ask(struct nfstate *s, struct nlmsghdr *h, mnl_cb_t cb, void *ctx)
+{
+	_cleanup_(cleanup_answer) struct answer a = { NULL, 0 };
+	int r = -EINTR;
+	for (int tries = 0; r == -EINTR && tries < ASK_TRIES; tries++) {
+		a.len = 0;
+		h->nlmsg_seq = ++s->seq;
+		r = mnl_socket_sendto(s->sock, h, h->nlmsg_len) < 0 ? -errno : answer_read(s, h->nlmsg_seq, &a);
+	}
+	int left = (int)a.len;
+	for (const struct nlmsghdr *m = (void *)a.data; r >= 0 && mnl_nlmsg_ok(m, left); m = mnl_nlmsg_next(m, &left))
+		if (cb(m, ctx) < 0)
+			return -ENOMEM;
+	return r;
 }
 
 static int ignore(const struct nlmsghdr *h, void *ctx)
@@ -227,6 +289,18 @@ static int ignore(const struct nlmsghdr *h, void *ctx)
 	(void)h;
 	(void)ctx;
 	return MNL_CB_OK;
+}
+
+int nfstate_forget(struct nfstate *s, uint32_t mark)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(s->buf);
+	h->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	struct nfgenmsg *g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
+	*g = (struct nfgenmsg){ .nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0 };
+	mnl_attr_put_u32(h, CTA_MARK, htonl(mark));
+	mnl_attr_put_u32(h, CTA_MARK_MASK, htonl(UINT32_MAX));
+	return ask(s, h, ignore, NULL);
 }
 
 static uint16_t get_type(enum nft_kind kind)
@@ -359,15 +433,19 @@ static int dump_elems(struct nfstate *s, struct reading *d)
 
 int nfstate_dump(struct nfstate *s, bool objects, bool elems, kernel_object_fn fn, void *ctx)
 {
-	static const char *const sets[] = { "circ4", "circ6" };
+	static const struct {
+		enum nft_family family;
+		const char *name;
+	} sets[] = { { NFT_NETDEV, "circ4" }, { NFT_NETDEV, "circ6" }, { NFT_INET, "live4" }, { NFT_INET, "live6" } };
 	struct reading d = { .fn = fn, .ctx = ctx };
 	int r = 0;
-	for (d.family = NFT_INET; objects && d.family <= NFT_NETDEV; d.family++)
+	for (d.family = NFT_INET; objects && d.family <= NFT_NETDEV && r >= 0; d.family++)
 		for (d.kind = NFT_TABLE; d.kind <= NFT_CHAIN && r >= 0; d.kind++)
 			r = dump_kind(s, &d, on_object);
-	d.family = NFT_NETDEV;
+	/* Only of sets that the plans fill: what the kernel itself puts into echo4 and echo6 is not ours. */
 	for (size_t i = 0; elems && i < ARRAY_SIZE(sets) && r >= 0; i++) {
-		d.set = sets[i];
+		d.family = sets[i].family;
+		d.set = sets[i].name;
 		r = dump_elems(s, &d);
 	}
 	return r;

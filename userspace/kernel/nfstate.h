@@ -15,6 +15,11 @@ void nfstate_free(struct nfstate *s);
 int nfstate_run(struct nfstate *s, const char *script, const char **ret_why);
 /* v[0..n-1] are of type KOBJ_ELEM; one transaction. Adding what is there is no error. */
 int nfstate_elems(struct nfstate *s, const struct kobject *v, size_t n, bool add);
+/*
+ * Delete what conntrack knows of flows with this mark, which is walking its whole table once. 0 also if it knows none;
+ * an error where the kernel lacks CONFIG_NF_CT_NETLINK.
+ */
+int nfstate_forget(struct nfstate *s, uint32_t mark);
 /* Whether this table, set, counter or chain exists: 0, -ENOENT or another error. */
 int nfstate_exists(struct nfstate *s, const struct kobj_nft *n);
 int nfstate_dump(struct nfstate *s, bool objects, bool elems, kernel_object_fn fn, void *ctx);

@@ -120,7 +120,7 @@ int nlsock_transact(struct nlsock *s, struct nl_msg *const *msgs, size_t n, int 
 		return -E2BIG;
 	int r = send_all(s, msgs, n, NLM_F_ACK);
 	for (size_t i = 0; i < n; i++)
-		ret_errors[i] = r < 0 ? r : -ETIMEDOUT;
+		ret_errors[i] = r < 0 ? r : NLSOCK_UNANSWERED;
 	while (r >= 0 && open) {
 		size_t len;
 		r = receive(s, &len);

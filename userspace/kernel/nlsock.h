@@ -15,6 +15,9 @@ struct nlsock {
 /* Messages of one nlsock_transact. */
 #define NLSOCK_BATCH 32
 
+/* An answer that did not come: carried out or not. No error number of the kernel. */
+#define NLSOCK_UNANSWERED 1
+
 /* fn returns 0, or a negative errno: it is not called again. The message lives only during the call. */
 typedef int (*nlsock_fn)(void *ctx, const struct nlmsghdr *h);
 
@@ -22,7 +25,8 @@ int nlsock_open(struct nlsock *s, int protocol); /* NETLINK_ROUTE, NETLINK_XFRM 
 void nlsock_close(struct nlsock *s);
 /*
  * Send n <= NLSOCK_BATCH requests in one system call; ret_errors[i] is what the kernel said to the i-th, 0 or
- * negative errno (one that fails does not stop the others). The messages are wiped. Returns 0 if all were answered.
+ * negative errno (one that fails does not stop the others), or NLSOCK_UNANSWERED. The messages are wiped. Returns 0
+ * if all were answered.
  */
 int nlsock_transact(struct nlsock *s, struct nl_msg *const *msgs, size_t n, int *ret_errors);
 /* One request with answers: all objects of a dump, or the one asked for. -EINTR: they changed while it ran. */

@@ -23,8 +23,9 @@ struct kernel;
 struct kernel_ops {
 	/*
 	 * Make the objects in order. An object that is there already and equal counts as made (an SA only if the
-	 * keys agree or the plan's is NULL). On failure everything that this call made is taken away again and the
-	 * error returned; kernel_error_text says which object. Blocks (milliseconds).
+	 * keys agree or the plan's is NULL; one without key that is not there: -ENOENT). On failure everything that
+	 * this call made is taken away again and the error returned; kernel_error_text says which object. Blocks
+	 * (milliseconds).
 	 */
 	int (*apply)(struct kernel *k, const struct plan *p);
 	/* Take the objects away, last first; one that is not there is no error. Goes on after an error, returns the

@@ -178,6 +178,8 @@ static int check_forward4(struct probe *t)
 	return read_flag("/proc/sys/net/ipv4/ip_forward");
 }
 
+#define DEBIAN "; Debian: install linux-image-amd64 and start it (the cloud kernels lack parts)"
+
 static const struct check {
 	const char *name;
 	int (*run)(struct probe *t);
@@ -185,15 +187,17 @@ static const struct check {
 	bool needed;
 	const char *hint;
 } checks[] = {
-	{ "xfrm interfaces", check_interface, 0, true, "CONFIG_XFRM_INTERFACE (module xfrm_interface)" },
-	{ "ESP with AES-GCM", check_esp, 0, true, "CONFIG_INET6_ESP (esp6), CONFIG_CRYPTO_GCM, CONFIG_CRYPTO_SEQIV" },
-	{ "ESP in BEET mode", check_beet, 0, true, "CONFIG_INET6_ESP; xfrm mode BEET is built in since Linux 5.2" },
-	{ "ESP with ChaCha20-Poly1305", check_chacha, 0, false, "CONFIG_CRYPTO_CHACHA20POLY1305" },
-	{ "nft ingress chains", check_ingress, 0, true, "CONFIG_NF_TABLES_NETDEV, CONFIG_NETFILTER_INGRESS" },
-	{ "nft connection tracking", check_conntrack, 0, true, "CONFIG_NF_TABLES_INET, CONFIG_NFT_CT" },
-	{ "source-specific IPv6 routes", check_subtrees, PROBE_CLIENT, true, "CONFIG_IPV6_SUBTREES" },
-	{ "nft NAT", check_nat, PROBE_RELAY, false, "CONFIG_NFT_MASQ, CONFIG_NFT_NAT (only an exit needs it)" },
-	{ "nft route lookup", check_fib, PROBE_RELAY, true, "CONFIG_NFT_FIB_INET" },
+	{ "xfrm interfaces", check_interface, 0, true, "CONFIG_XFRM_INTERFACE (module xfrm_interface)" DEBIAN },
+	{ "ESP with AES-GCM", check_esp, 0, true,
+	  "CONFIG_INET6_ESP (esp6), CONFIG_CRYPTO_GCM, CONFIG_CRYPTO_SEQIV" DEBIAN },
+	{ "ESP in BEET mode", check_beet, 0, true,
+	  "CONFIG_INET6_ESP; xfrm mode BEET is built in since Linux 5.2" DEBIAN },
+	{ "ESP with ChaCha20-Poly1305", check_chacha, 0, false, "CONFIG_CRYPTO_CHACHA20POLY1305" DEBIAN },
+	{ "nft ingress chains", check_ingress, 0, true, "CONFIG_NF_TABLES_NETDEV, CONFIG_NETFILTER_INGRESS" DEBIAN },
+	{ "nft connection tracking", check_conntrack, 0, true, "CONFIG_NF_TABLES_INET, CONFIG_NFT_CT" DEBIAN },
+	{ "source-specific IPv6 routes", check_subtrees, PROBE_CLIENT, true, "CONFIG_IPV6_SUBTREES" DEBIAN },
+	{ "nft NAT", check_nat, PROBE_RELAY, false, "CONFIG_NFT_MASQ, CONFIG_NFT_NAT (only an exit needs it)" DEBIAN },
+	{ "nft route lookup", check_fib, PROBE_RELAY, true, "CONFIG_NFT_FIB_INET" DEBIAN },
 	{ "IPv6 forwarding", check_forward6, PROBE_RELAY, true, "sysctl net.ipv6.conf.all.forwarding=1" },
 	{ "IPv4 forwarding", check_forward4, PROBE_RELAY, false,
 	  "sysctl net.ipv4.ip_forward=1 (only an exit needs it)" },

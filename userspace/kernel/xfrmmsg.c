@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "model/ids.h"
 
 static void cleanup_msg(struct nl_msg **m)
@@ -40,6 +41,16 @@ static const struct xfrm_lifetime_cfg no_limits = { .soft_byte_limit = XFRM_INF,
 						    .hard_byte_limit = XFRM_INF,
 						    .soft_packet_limit = XFRM_INF,
 						    .hard_packet_limit = XFRM_INF };
+
+/* Of an SA that ends at a time of the wall clock; one that is over already goes at once (0 would mean never). */
+static struct xfrm_lifetime_cfg limits_until(uint64_t expires)
+{
+	struct xfrm_lifetime_cfg l = no_limits;
+	uint64_t now = clock_wall_s();
+	if (expires)
+		l.hard_add_expires_seconds = expires > now ? expires - now : 1;
+	return l;
+}
 
 static struct xfrm_selector selector_of(const struct prefix *src, const struct prefix *dst)
 {
@@ -123,7 +134,7 @@ static int encode_sa(const struct kobj_sa *sa, bool add, struct nl_msg **ret)
 		return *ret ? 0 : -ENOMEM;
 	}
 	struct xfrm_usersa_info info = { .id = { .spi = htonl(sa->spi), .proto = IPPROTO_ESP },
-					 .lft = no_limits,
+					 .lft = limits_until(sa->expires),
 					 .reqid = sa->reqid,
 					 .family = AF_INET6,
 					 .mode = sa->mode == SA_TUNNEL ? XFRM_MODE_TUNNEL : XFRM_MODE_BEET,

@@ -11,6 +11,12 @@
 #include "model/relay.h"
 #include "model/suite.h"
 
+/*
+ * Seconds. The kernel ends the SAs of a circuit itself, even if the daemon never comes back; but after the daemon
+ * should have done so in order.
+ */
+#define SA_EXPIRY_SLACK 120
+
 /* ESP keys of one layer, always in secmem memory. fwd: originator to relay. */
 struct layer_keys {
 	uint8_t fwd[SUITE_KEY_MAX];
@@ -45,7 +51,7 @@ struct relay_circuit {
 	bool exit;
 	struct in6_addr next_a, next_o; /* !exit: T_(i+1)'s ends, the BEET selector */
 	struct inner inner;		/* exit: the addresses this circuit may use */
-	uint64_t expires;		/* unix seconds: when it ends, 0 = never; see SA_EXPIRY_SLACK */
+	uint64_t expires; /* unix seconds: when it ends, 0: never; its SAs outlive it by SA_EXPIRY_SLACK */
 };
 
 struct prefix {
@@ -67,5 +73,5 @@ struct origin_circuit {
 	struct inner inner;
 	size_t n_selectors;
 	struct prefix *selectors; /* destinations this circuit carries; owned by the circuit */
-	uint64_t expires;	  /* unix seconds: when it ends, 0 = never; see SA_EXPIRY_SLACK */
+	uint64_t expires;	  /* unix seconds: when it ends, 0: never; its SAs outlive it by SA_EXPIRY_SLACK */
 };

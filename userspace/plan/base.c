@@ -2,7 +2,9 @@
 /* What stands as long as the daemon has a role: tables, counters, routing rules, and the client's fences. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "model/overlay.h"
 #include "plan/build.h"
 #include "plan/plan.h"
 
@@ -10,7 +12,7 @@
 static const char *const counters_netdev[] = { "drop_link", "drop_layer", "drop_anon", "drop_circ" };
 static const char *const counters_inet[] = {
 	"drop_public",	"drop_private", "drop_hairpin", "drop_forward", "drop_input",
-	"drop_unasked", "drop_output",	"drop_unnated", "drop_killed",
+	"drop_unasked", "drop_output",	"drop_unnated", "drop_killed",	"drop_flow",
 };
 
 static int add_hthresh(struct plan *p)
@@ -84,6 +86,16 @@ static int client_answers(struct plan *p)
 	return chain_close(&c, p);
 }
 
+/* Or whoever is on the local wire finds out by ARP which inner addresses this host has. Stricter is fine. */
+static int client_arp(struct plan *p)
+{
+	int r = build_sysctl(p, "ipv4", "all", "arp_ignore", "1");
+	if (r < 0)
+		return r;
+	p->v[p->n - 1].sysctl.at_least = true;
+	return 0;
+}
+
 static int client_input(struct plan *p)
 {
 	struct chain c;
@@ -109,7 +121,49 @@ static int client_forward(struct plan *p)
 		chain_rule(&c, "iifname \"%s*\" counter name drop_forward drop", devs[i]);
 		chain_rule(&c, "oifname \"%s*\" counter name drop_forward drop", devs[i]);
 	}
+	/* between links and circ0: a relay on the same host, whose own chain judges that */
+	chain_rule(&c, "iifname \"" DEV_LINK_PREFIX "*\" oifname != \"" DEV_CIRC "\" counter name drop_forward drop");
+	chain_rule(&c, "oifname \"" DEV_LINK_PREFIX "*\" iifname != \"" DEV_CIRC "\" counter name drop_forward drop");
 	return chain_close(&c, p);
+}
+
+/*
+ * A socket that is bound to an address of a circuit or link outlives it, and with it the fence of that address
+ * (out_*). IPv6 sends with a source that the host no longer has: the packet would go out by the public device and name
+ * the circuit there. The forms that exits and guards give such addresses are blocked for good (model/overlay.h; first
+ * byte fd, the link bits LINK_INNER, or LINK_CLIENTS and a number from the guard's pool, PLAN_POOL_BITS); a private
+ * network of the user's with the same first byte has other addresses.
+ * IPv4 needs no such rule: ip_route_output_key_hash_rcu refuses a source that the host has not, and the routes that
+ * sockets remember end with the address (fib_del_ifaddr); only with IP_TRANSPARENT or IP_HDRINCL, which need
+ * privileges, a process sends with any source.
+ */
+static int sources_chain(struct plan *p, bool forward)
+{
+	static const char *const ours[] = { "lo", DEV_ANON_PREFIX "*", DEV_LAYER_PREFIX "*", DEV_LINK_PREFIX "*",
+					    DEV_CIRC };
+	const struct in6_addr first = { .s6_addr = { 0xfd } };
+	struct in6_addr inner = overlay_addr(&first, LINK_INNER, 0), pool = overlay_addr(&first, LINK_CLIENTS, 0);
+	struct in6_addr inner_bits = { .s6_addr = { [0] = 0xff, [8] = 0xff, [9] = 0xff } }, pool_bits = inner_bits;
+	struct chain c;
+	memset(&pool_bits.s6_addr[10], 0xff, 6 - PLAN_POOL_BITS / 8);
+	chain_open(&c, NFT_INET, forward ? "client_passing" : "client_sources",
+		   "type filter hook %s priority 10; policy accept;", forward ? "forward" : "output");
+	/* clients of an exit on the same host, with their addresses until the NAT */
+	if (forward)
+		chain_rule(&c, "iifname \"" DEV_CIRC "\" accept");
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		chain_rule(&c, "oifname \"%s\" accept", ours[i]);
+	chain_rule(&c, "ip6 saddr & %s == %s counter name drop_output drop", text_addr6(&inner_bits).s,
+		   text_addr6(&inner).s);
+	chain_rule(&c, "ip6 saddr & %s == %s counter name drop_output drop", text_addr6(&pool_bits).s,
+		   text_addr6(&pool).s);
+	return chain_close(&c, p);
+}
+
+static int client_sources(struct plan *p)
+{
+	int r = sources_chain(p, false);
+	return r < 0 ? r : sources_chain(p, true);
 }
 
 /*
@@ -163,8 +217,12 @@ static int client_rules(struct plan *p)
 	const struct kobj_rule rules[] = {
 		{ .family = AF_INET, .pref = RULE_PREF_LINK, .fwmark = MARK_LINK, .table = RT_TABLE_MAIN },
 		{ .family = AF_INET6, .pref = RULE_PREF_LINK, .fwmark = MARK_LINK, .table = RT_TABLE_MAIN },
-		{ .family = AF_INET6, .pref = RULE_PREF_OVERLAY, .to = prefix6(&overlay, 8), .table = RT_TABLE_MAIN },
 		/* `local`: what an exit or a router on the same host forwards goes its own way. */
+		{ .family = AF_INET6,
+		  .pref = RULE_PREF_OVERLAY,
+		  .to = prefix6(&overlay, 8),
+		  .local = true,
+		  .table = RT_TABLE_MAIN },
 		{ .family = AF_INET, .pref = RULE_PREF_ANON, .local = true, .table = RT_TABLE_ANON },
 		{ .family = AF_INET6, .pref = RULE_PREF_ANON, .local = true, .table = RT_TABLE_ANON },
 	};
@@ -178,7 +236,8 @@ static int client_rules(struct plan *p)
 
 int plan_client_base(struct plan *p)
 {
-	int (*const steps[])(struct plan *) = { client_untracked, client_answers, client_input, client_forward,
+	int (*const steps[])(struct plan *) = { client_untracked, client_answers, client_arp,
+						client_input,	  client_forward, client_sources,
 						client_normalise, client_judge,	  client_rules };
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int r = steps[i](p);

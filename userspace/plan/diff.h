@@ -12,3 +12,19 @@
  * 0 or -ENOMEM.
  */
 int plan_diff(const struct plan *want, const struct plan *have, struct plan *ret_add, struct plan *ret_remove);
+
+/*
+ * The same question for many small plans against one large one: the large one is hashed once. The set keeps no pointer
+ * into p.
+ */
+struct plan_set;
+int plan_set_new(const struct plan *p, struct plan_set **ret); /* -ENOMEM */
+void plan_set_free(struct plan_set *s);			       /* NULL is fine */
+/* Whether every object of p is in the set; sysctls and thresholds are not looked at, as above. */
+bool plan_set_has_all(const struct plan_set *s, const struct plan *p);
+
+static inline void cleanup_plan_set(struct plan_set **s)
+{
+	plan_set_free(*s);
+}
+#define _cleanup_plan_set_ _cleanup_(cleanup_plan_set)

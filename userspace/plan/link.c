@@ -18,6 +18,13 @@ void dev_link(uint16_t number, char *ret)
 	snprintf(ret, IFNAMSIZ, DEV_LINK_PREFIX "%u", number);
 }
 
+/* Whether a guard may give its client this address, which will be the client's own: one that its pool can hold. */
+static bool pool_addr(const struct in6_addr *a, const struct in6_addr *guard)
+{
+	struct in6_addr zero = overlay_addr(guard, LINK_CLIENTS, 0);
+	return !memcmp(a, &zero, sizeof(zero) - PLAN_POOL_BITS / 8) && memcmp(a, &zero, sizeof(zero));
+}
+
 static bool link_ok(const struct link *l)
 {
 	if (l->mtu < MTU_INNER6 || l->self.s6_addr[0] != 0xfd)
@@ -28,7 +35,7 @@ static bool link_ok(const struct link *l)
 		return false;
 	if (l->kind == LINK_KIND_RELAY)
 		return !overlay_same_prefix(&l->self, &l->remote);
-	return memcmp(&l->self, &l->remote, sizeof(l->self)) != 0;
+	return pool_addr(&l->self, &l->remote);
 }
 
 static void relay_ingress(struct chain *c, const struct link *l, uint32_t mark)
@@ -70,7 +77,7 @@ static int link_ingress(struct plan *p, const struct link *l, const char *dev)
 	return chain_close(&c, p);
 }
 
-/* A_c1 belongs to this device and no other, as source and as destination. */
+/* A_c1 belongs to this device and no other, as source and as destination; nobody else sends from it. */
 static int guard_fence(struct plan *p, const struct link *l, const char *dev)
 {
 	struct addr_text own = text_addr6(&l->self);
@@ -79,6 +86,7 @@ static int guard_fence(struct plan *p, const struct link *l, const char *dev)
 	snprintf(name, sizeof(name), "in_%s", dev);
 	chain_open(&c, NFT_INET, name, "type filter hook prerouting priority raw; policy accept;");
 	chain_rule(&c, "ip6 daddr %s iifname != \"%s\" iifname != \"lo\" counter name drop_public drop", own.s, dev);
+	chain_rule(&c, "ip6 saddr %s iifname != \"lo\" counter name drop_public drop", own.s);
 	int r = chain_close(&c, p);
 	if (r < 0)
 		return r;

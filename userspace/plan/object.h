@@ -33,7 +33,8 @@ enum kobject_type {
 
 struct kobj_sysctl {
 	char name[KOBJ_SYSCTL_MAX]; /* relative to /proc/sys, with slashes */
-	char value[12];		    /* stays when the plan is taken away: the interface it belongs to goes too */
+	char value[12];		    /* stays when the plan is taken away */
+	bool at_least;		    /* a larger number will do */
 };
 
 struct kobj_hthresh {
@@ -54,6 +55,7 @@ struct kobj_nft {
 	char *rules;		 /* CHAIN: one rule a line; NULL when read from the kernel */
 };
 
+/* Taken from a set of family inet, the flows that conntrack knows by the mark are forgotten too. */
 struct kobj_elem {
 	enum nft_family family;
 	char set[NFT_NAME_MAX];
@@ -114,6 +116,7 @@ struct kobj_sa {
 	uint32_t mark;
 	uint32_t set_mark;		  /* inbound: always set, also to 0 */
 	struct in6_addr sel_src, sel_dst; /* BEET: the two inner addresses */
+	uint64_t expires; /* unix seconds: when the kernel deletes it, 0: never; not compared, not read back */
 };
 
 /* Outbound policies only: see THREAT-MODEL and the guard rules for what stands in for inbound ones. */
@@ -159,8 +162,8 @@ static inline void cleanup_plan(struct plan *p)
 #define _cleanup_plan_ _cleanup_(cleanup_plan)
 
 /*
- * What makes an object this object, as bytes: equal bytes, equal objects. Keys and the text of nft objects do
- * not count. Returns the length, at most KOBJ_CANON_MAX.
+ * What makes an object this object, as bytes: equal bytes, equal objects. Keys, the text of nft
+ * objects and when an SA expires do not count. Returns the length, at most KOBJ_CANON_MAX.
  */
 #define KOBJ_CANON_MAX 192
 size_t kobject_canon(const struct kobject *o, uint8_t buf[KOBJ_CANON_MAX]);

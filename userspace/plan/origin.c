@@ -114,12 +114,21 @@ static int anon_ingress(struct plan *p, const struct chainlink *k)
 	return chain_close(&c, p);
 }
 
-/* Each address of the circuit belongs to one device: incoming as destination, outgoing as source. */
+/* One address of the circuit, which belongs to dev. Nobody else sends from it, so it comes in as a source from nowhere.
+ */
+static void fence_addr(struct chain *c, bool in, const char *ip, const char *addr, const char *dev)
+{
+	if (in) {
+		chain_rule(c, "%s daddr %s iifname != \"%s\" counter name drop_public drop", ip, addr, dev);
+		chain_rule(c, "%s saddr %s counter name drop_public drop", ip, addr);
+	} else {
+		chain_rule(c, "%s saddr %s oifname != \"%s\" counter name drop_output drop", ip, addr, dev);
+	}
+}
+
 static int circuit_fence(struct plan *p, const struct chainlink *k, bool in)
 {
-	const char *anon = k->dev[k->c->n_layers - 1], *dir = in ? "daddr" : "saddr",
-		   *meta = in ? "iifname" : "oifname";
-	const char *counter = in ? "drop_public" : "drop_output";
+	const char *anon = k->dev[k->c->n_layers - 1];
 	char name[NFT_NAME_MAX];
 	struct chain c;
 	snprintf(name, sizeof(name), "%s_%s", in ? "in" : "out", anon);
@@ -127,18 +136,15 @@ static int circuit_fence(struct plan *p, const struct chainlink *k, bool in)
 		chain_open(&c, NFT_INET, name, "type filter hook prerouting priority raw; policy accept;");
 	else
 		chain_open(&c, NFT_INET, name, "type filter hook output priority 10; policy accept;");
-	chain_rule(&c, "%s \"lo\" accept", meta);
+	chain_rule(&c, "%s \"lo\" accept", in ? "iifname" : "oifname");
 	for (size_t i = 1; i < k->c->n_layers; i++)
-		chain_rule(&c, "ip6 %s %s %s != \"%s\" counter name %s drop", dir, text_addr6(&k->c->layers[i].a).s,
-			   meta, k->dev[i - 1], counter);
+		fence_addr(&c, in, "ip6", text_addr6(&k->c->layers[i].a).s, k->dev[i - 1]);
 	if (k->inner4) {
 		struct prefix a = host4(k->c->inner.addr4);
-		chain_rule(&c, "ip %s %s %s != \"%s\" counter name %s drop", dir, text_prefix(&a).s, meta, anon,
-			   counter);
+		fence_addr(&c, in, "ip", text_prefix(&a).s, anon);
 	}
 	if (k->inner6)
-		chain_rule(&c, "ip6 %s %s %s != \"%s\" counter name %s drop", dir, text_addr6(&k->c->inner.addr6).s,
-			   meta, anon, counter);
+		fence_addr(&c, in, "ip6", text_addr6(&k->c->inner.addr6).s, anon);
 	return chain_close(&c, p);
 }
 
@@ -173,6 +179,7 @@ static int layer_sas(struct plan *p, const struct chainlink *k, size_t i, const 
 		.mode = last ? SA_TUNNEL : SA_BEET,
 		.suite = l->suite,
 		.key = keys ? keys[i].fwd : NULL,
+		.expires = c->expires ? c->expires + SA_EXPIRY_SLACK : 0,
 	};
 	if (!last) {
 		sa.sel_src = l[1].a;

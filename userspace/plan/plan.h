@@ -25,6 +25,7 @@
 #define ROUTE_METRIC 1024	  /* of overlay routes */
 #define ROUTE_METRIC_UNREACHABLE 0x7f000000u /* + selection id */
 #define SELECTION_MAX 0x00ffffffu
+#define PLAN_POOL_BITS 16    /* a guard's pool: so many low bits of its clients' addresses differ */
 #define OVERLAY_HOPLIMIT 63  /* of every packet inside a link, whoever sent it */
 #define EXIT_CLIENT_MTU 1280 /* from an exit towards its clients, bytes */
 #define CIRC_MTU 1500
@@ -64,10 +65,11 @@ int plan_origin_circuit(struct plan *p, const struct origin_circuit *c, const st
 int plan_origin_routes(struct plan *p, const struct origin_circuit *c, uint32_t metric);
 
 /*
- * The kill switch: packets that this host sends to these destinations leave through a circuit or not at all. It
- * depends on no route, interface or process. Apply it before any route into a circuit, remove it last, and only if
- * the user gave the selection up: it does not belong to a circuit, circuits come and go under it. Selections may
- * overlap. id: local, 0..SELECTION_MAX.
+ * The kill switch: packets that this host sends to these destinations leave through a circuit or not at all; those
+ * that it forwards there for others (containers, virtual machines, tethered devices) do not leave at all. It depends on
+ * no route, interface or process. Apply it before any route into a circuit, remove it last, and only if the user gave
+ * the selection up: it does not belong to a circuit, circuits come and go under it. Selections may overlap. id: local,
+ * 0..SELECTION_MAX.
  */
 int plan_selection(struct plan *p, uint32_t id, const struct prefix *dst, size_t n);
 

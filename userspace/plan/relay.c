@@ -13,13 +13,20 @@
 /*
  * Where an exit does not lead (RFC 6890 and successors): its own networks and machine, and the ranges through
  * which those can be reached (IPv4-mapped, NAT64, 6to4). The exit's own public addresses are caught by the type of
- * route.
+ * route. 168.63.129.16 looks public, but is the host's own service to each virtual machine of one large cloud (Azure).
  */
 #define PRIVATE4                                                                                                       \
 	"0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.0.0.0/24, "             \
-	"192.168.0.0/16, 198.18.0.0/15, 224.0.0.0/3"
+	"168.63.129.16, 192.168.0.0/16, 198.18.0.0/15, 224.0.0.0/3"
 #define PRIVATE6                                                                                                       \
 	"::/127, ::ffff:0:0/96, 64:ff9b::/96, 64:ff9b:1::/48, 2002::/16, fc00::/7, fe80::/10, fec0::/10, ff00::/8"
+
+/* A client asks its exit's gateway every few seconds at most. */
+#define ECHO_RATE "limit rate 5/second burst 10 packets"
+#define ECHO_SET "flags dynamic,timeout; timeout 1m; size 131072;"
+
+#define IKE_PORTS "{ 500, 4500 }"
+#define NAT_PORTS "10000-65535"
 
 /* What the rule texts of one relay have in common. */
 struct fence {
@@ -67,9 +74,9 @@ static int circ_ingress(struct plan *p, const struct fence *f)
 		   " ip6 daddr != %s @nh,0,32 set 0x60000000 ip6 hoplimit set 64 accept",
 		   f->own64.s, f->own64.s);
 	if (f->exit4)
-		chain_rule(&c, "meta mark . ip saddr @circ4 meta mark set 0 accept");
+		chain_rule(&c, "meta mark . ip saddr @circ4 accept");
 	if (f->exit6)
-		chain_rule(&c, "meta mark . ip6 saddr @circ6 meta mark set 0 accept");
+		chain_rule(&c, "meta mark . ip6 saddr @circ6 accept");
 	chain_rule(&c, "counter name drop_circ drop");
 	return chain_close(&c, p);
 }
@@ -80,16 +87,50 @@ static int circ_prerouting(struct plan *p, const struct fence *f)
 	struct chain c;
 	chain_open(&c, NFT_INET, "relay_circ", NULL);
 	chain_rule(&c, "meta l4proto esp ip6 saddr != %s notrack accept", f->own64.s);
+	/* Rationed for each inner address: a client's flood must not silence the echoes that keep others' circuits. */
 	if (f->exit4)
-		chain_rule(&c, "ip daddr %s icmp type echo-request limit rate 200/second burst 100 packets accept",
+		chain_rule(&c, "ip daddr %s icmp type echo-request update @echo4 { ip saddr " ECHO_RATE " } accept",
 			   f->gw4.s);
 	if (f->exit6)
-		chain_rule(&c, "ip6 daddr %s icmpv6 type echo-request limit rate 200/second burst 100 packets accept",
+		chain_rule(&c, "ip6 daddr %s icmpv6 type echo-request update @echo6 { ip6 saddr " ECHO_RATE " } accept",
 			   f->gw6.s);
 	chain_rule(&c, "fib daddr type != unicast counter name drop_private drop");
+	/* From the exit's address it would look like a link of the exit's own, and so would the answers. */
+	chain_rule(&c, "meta l4proto { esp, ah } counter name drop_private drop");
 	chain_rule(&c, "ip daddr { " PRIVATE4 " } counter name drop_private drop");
 	chain_rule(&c, "ip6 daddr { " PRIVATE6 " } counter name drop_private drop");
 	chain_rule(&c, "accept");
+	return chain_close(&c, p);
+}
+
+/*
+ * conntrack knows flows by addresses and ports only and outlives circuits, so the next user of an inner address would
+ * meet the flows of the last one. Each flow is therefore marked with the number of the circuit that began it (see
+ * relay_forward for the way back), and numbers come back much later than addresses. An address is of one circuit at a
+ * time: if the flow's circuit has this source now, it is the one that sent the packet, whose mark circ_ingress has
+ * compared. Behind conntrack and before the routing decision, which shall see no mark.
+ */
+static int relay_flows(struct plan *p, const struct fence *f)
+{
+	struct chain c;
+	if (!f->exit4 && !f->exit6)
+		return 0;
+	chain_open(&c, NFT_INET, "relay_flows", "type filter hook prerouting priority mangle; policy accept;");
+	chain_rule(&c, "iifname != \"" DEV_CIRC "\" accept");
+	/* transit: untracked */
+	chain_rule(&c, "meta mark 0 meta l4proto esp accept");
+	chain_rule(&c, "ct state new ct mark 0 ct mark set meta mark");
+	chain_rule(&c, "meta mark set 0");
+	/* Answered by this host to the source itself, and a client must get its answers whoever asked before. */
+	if (f->exit4)
+		chain_rule(&c, "ip daddr %s icmp type echo-request accept", f->gw4.s);
+	if (f->exit6)
+		chain_rule(&c, "ip6 daddr %s icmpv6 type echo-request accept", f->gw6.s);
+	if (f->exit4)
+		chain_rule(&c, "ct mark . ip saddr @live4 accept");
+	if (f->exit6)
+		chain_rule(&c, "ct mark . ip6 saddr @live6 accept");
+	chain_rule(&c, "counter name drop_flow drop");
 	return chain_close(&c, p);
 }
 
@@ -103,7 +144,12 @@ static int relay_prerouting(struct plan *p, const struct fence *f)
 	/* a client on the same host: its own chains judge these */
 	chain_rule(&c, "iifname \"" DEV_LAYER_PREFIX "*\" accept");
 	chain_rule(&c, "iifname \"" DEV_ANON_PREFIX "*\" accept");
-	/* anything else is the public side */
+	/*
+	 * Anything else is the public side. conntrack takes no part in what links consist of: otherwise a flow that a
+	 * client began through the exit's NAT could make another relay's ESP or IKE its answer.
+	 */
+	chain_rule(&c, "meta l4proto esp notrack");
+	chain_rule(&c, "udp dport " IKE_PORTS " fib daddr type local notrack");
 	chain_rule(&c, "ip6 saddr %s counter name drop_public drop", f->own64.s);
 	chain_rule(&c, "ip6 daddr %s counter name drop_public drop", f->own64.s);
 	if (f->exit4) {
@@ -163,7 +209,14 @@ static int relay_forward(struct plan *p, const struct fence *f)
 	if (f->exit4 || f->exit6) {
 		chain_rule(&c, "oifname \"" DEV_CIRC "\" ct state established tcp flags syn "
 			       "tcp option maxseg size set rt mtu");
-		chain_rule(&c, "oifname \"" DEV_CIRC "\" ct state established,related accept");
+		/* The address behind the NAT again, and only if it still is the circuit's that began the flow. */
+		if (f->exit4)
+			chain_rule(&c, "oifname \"" DEV_CIRC "\" ct mark . ip daddr @live4 "
+				       "ct state established,related accept");
+		if (f->exit6)
+			chain_rule(&c, "oifname \"" DEV_CIRC "\" ct mark . ip6 daddr @live6 "
+				       "ct state established,related accept");
+		chain_rule(&c, "oifname \"" DEV_CIRC "\" ct state established,related counter name drop_flow drop");
 	}
 	chain_rule(&c, "oifname \"" DEV_CIRC "\" counter name drop_forward drop");
 	chain_rule(&c, "iifname \"" DEV_LINK_PREFIX "*\" counter name drop_forward drop");
@@ -188,12 +241,23 @@ static int relay_output(struct plan *p, const struct fence *f)
 	/* Untracked, so that no other NAT rule of the host can touch what goes into a link. */
 	chain_open(&c, NFT_INET, "relay_untracked", "type filter hook output priority raw; policy accept;");
 	chain_rule(&c, "oifname \"" DEV_LINK_PREFIX "*\" notrack");
+	chain_rule(&c, "oifname != \"lo\" meta l4proto esp notrack");
+	chain_rule(&c, "oifname != \"lo\" udp sport " IKE_PORTS " notrack");
 	int r = chain_close(&c, p);
 	if (r < 0)
 		return r;
 	chain_open(&c, NFT_INET, "relay_output", "type filter hook output priority 10; policy accept;");
 	only_inside(&c, f, "", "drop_output");
 	return chain_close(&c, p);
+}
+
+/* Ports away from those of the host's own services, IKE among them. */
+static void masquerade(struct chain *c, const char *family, const char *inner)
+{
+	const char *outside = "oifname != \"lo\" oifname != \"" DEV_CIRC "\" oifname != \"" DEV_LINK_PREFIX "*\"";
+	chain_rule(c, "%s saddr %s %s meta l4proto { tcp, udp } masquerade to :" NAT_PORTS " fully-random", family,
+		   inner, outside);
+	chain_rule(c, "%s saddr %s %s masquerade fully-random", family, inner, outside);
 }
 
 static int relay_nat(struct plan *p, const struct fence *f)
@@ -209,11 +273,10 @@ static int relay_nat(struct plan *p, const struct fence *f)
 	if (r < 0)
 		return r;
 	chain_open(&c, NFT_INET, "relay_masquerade", "type nat hook postrouting priority srcnat; policy accept;");
-	const char *outside = "oifname != \"lo\" oifname != \"" DEV_CIRC "\" oifname != \"" DEV_LINK_PREFIX "*\"";
 	if (f->exit4)
-		chain_rule(&c, "ip saddr %s %s masquerade fully-random", f->inner4.s, outside);
+		masquerade(&c, "ip", f->inner4.s);
 	if (f->exit6)
-		chain_rule(&c, "ip6 saddr %s %s masquerade fully-random", f->inner6.s, outside);
+		masquerade(&c, "ip6", f->inner6.s);
 	r = chain_close(&c, p);
 	if (r < 0)
 		return r;
@@ -226,21 +289,37 @@ static int relay_nat(struct plan *p, const struct fence *f)
 	return chain_close(&c, p);
 }
 
+/*
+ * Which circuit has which inner address, once for each family of nft: circ4 and circ6 for what comes out of a circuit,
+ * live4 and live6 for what goes back. And who has sent echoes of late, which the kernel fills in; an address that finds
+ * no room gets no answer.
+ */
+static int relay_sets(struct plan *p, const struct fence *f)
+{
+	static const struct {
+		bool six;
+		enum nft_family family;
+		const char *name, *spec;
+	} sets[] = {
+		{ false, NFT_NETDEV, "circ4", "type mark . ipv4_addr;" },
+		{ false, NFT_INET, "live4", "type mark . ipv4_addr;" },
+		{ false, NFT_INET, "echo4", "type ipv4_addr; " ECHO_SET },
+		{ true, NFT_NETDEV, "circ6", "type mark . ipv6_addr;" },
+		{ true, NFT_INET, "live6", "type mark . ipv6_addr;" },
+		{ true, NFT_INET, "echo6", "type ipv6_addr; " ECHO_SET },
+	};
+	int r = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(sets) && r >= 0; i++)
+		if (sets[i].six ? f->exit6 : f->exit4)
+			r = build_nft(p, NFT_SET, sets[i].family, sets[i].name, sets[i].spec);
+	return r;
+}
+
 static int relay_rules(struct plan *p, const struct fence *f)
 {
-	int (*const steps[])(struct plan *, const struct fence *) = { circ_ingress, circ_prerouting, relay_prerouting,
-								      relay_input,  relay_forward,   relay_output,
-								      relay_nat };
-	if (f->exit4) {
-		int r = build_nft(p, NFT_SET, NFT_NETDEV, "circ4", "type mark . ipv4_addr;");
-		if (r < 0)
-			return r;
-	}
-	if (f->exit6) {
-		int r = build_nft(p, NFT_SET, NFT_NETDEV, "circ6", "type mark . ipv6_addr;");
-		if (r < 0)
-			return r;
-	}
+	int (*const steps[])(struct plan *, const struct fence *) = { relay_sets,	circ_ingress, circ_prerouting,
+								      relay_prerouting, relay_flows,  relay_input,
+								      relay_forward,	relay_output, relay_nat };
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int r = steps[i](p, f);
 		if (r < 0)
@@ -341,6 +420,7 @@ static int relay_sas(struct plan *p, const struct relay_circuit *c, const struct
 		.inbound = true,
 		.mark = IFID_LINK_BASE + overlay_link(&l->a),
 		.set_mark = c->exit ? reqid_relay(c->number) : 0,
+		.expires = c->expires ? c->expires + SA_EXPIRY_SLACK : 0,
 	};
 	if (!c->exit) {
 		sa.sel_src = c->next_a;
@@ -384,18 +464,26 @@ static int relay_sp(struct plan *p, const struct relay_circuit *c, struct prefix
 	return 0;
 }
 
-/* The circuit may use this inner address: key of set circ4 or circ6. */
-static int relay_elem(struct plan *p, uint32_t mark, const char *set, const void *addr, size_t len)
+static int relay_elem(struct plan *p, uint32_t mark, enum nft_family family, const char *set, const void *addr,
+		      size_t len)
 {
 	struct kobject *o = plan_add(p, KOBJ_ELEM);
 	if (!o)
 		return -ENOMEM;
-	o->elem.family = NFT_NETDEV;
+	o->elem.family = family;
 	snprintf(o->elem.set, sizeof(o->elem.set), "%s", set);
 	memcpy(o->elem.key, &mark, sizeof(mark));
 	memcpy(o->elem.key + sizeof(mark), addr, len);
 	o->elem.len = (uint8_t)(sizeof(mark) + len);
 	return 0;
+}
+
+/* The circuit has this inner address. */
+static int relay_may_use(struct plan *p, uint32_t mark, const char *from, const char *back, const void *addr,
+			 size_t len)
+{
+	int r = relay_elem(p, mark, NFT_NETDEV, from, addr, len);
+	return r < 0 ? r : relay_elem(p, mark, NFT_INET, back, addr, len);
 }
 
 int plan_relay_circuit(struct plan *p, const struct relay_circuit *c, const struct layer_keys *keys)
@@ -411,8 +499,8 @@ int plan_relay_circuit(struct plan *p, const struct relay_circuit *c, const stru
 	if (r >= 0 && c->inner.has6)
 		r = relay_sp(p, c, (struct prefix){ .family = AF_INET6 }, host6(&c->inner.addr6));
 	if (r >= 0 && c->inner.has4)
-		r = relay_elem(p, mark, "circ4", &c->inner.addr4, sizeof(c->inner.addr4));
+		r = relay_may_use(p, mark, "circ4", "live4", &c->inner.addr4, sizeof(c->inner.addr4));
 	if (r >= 0 && c->inner.has6)
-		r = relay_elem(p, mark, "circ6", &c->inner.addr6, sizeof(c->inner.addr6));
+		r = relay_may_use(p, mark, "circ6", "live6", &c->inner.addr6, sizeof(c->inner.addr6));
 	return r;
 }

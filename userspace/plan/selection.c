@@ -30,21 +30,36 @@ static char *list_of(const struct prefix *v, size_t n, uint8_t family)
 	return text;
 }
 
-/* Priority: after whatever may still change the destination (NAT: dstnat, -100). */
-static int kill_chain(struct plan *p, uint32_t id, const struct prefix *v, size_t n)
+/*
+ * Priorities: after whatever may still change the destination (NAT: dstnat, -100). What this host forwards, for
+ * containers, virtual machines or a tethered device, has no way into a circuit (client_forward), so it is blocked;
+ * except what an exit or a middle on the same host carries for others, which is not this user's (relay_forward).
+ */
+static int kill_chains(struct plan *p, uint32_t id, const struct prefix *v, size_t n)
 {
 	char name[NFT_NAME_MAX];
-	snprintf(name, sizeof(name), "kill%u", id);
 	_cleanup_free_ char *list4 = list_of(v, n, AF_INET);
 	_cleanup_free_ char *list6 = list_of(v, n, AF_INET6);
 	if (!list4 || !list6)
 		return -ENOMEM;
 	struct chain c;
+	snprintf(name, sizeof(name), "kill%u", id);
 	chain_open(&c, NFT_INET, name, "type filter hook output priority 10; policy accept;");
 	if (*list4)
 		chain_rule(&c, "ip daddr { %s } goto kill_judge", list4);
 	if (*list6)
 		chain_rule(&c, "ip6 daddr { %s } goto kill_judge", list6);
+	int r = chain_close(&c, p);
+	if (r < 0)
+		return r;
+	snprintf(name, sizeof(name), "kill%u_forward", id);
+	chain_open(&c, NFT_INET, name, "type filter hook forward priority 10; policy accept;");
+	chain_rule(&c, "iifname \"" DEV_CIRC "\" accept");
+	chain_rule(&c, "oifname \"" DEV_CIRC "\" accept");
+	if (*list4)
+		chain_rule(&c, "ip daddr { %s } counter name drop_killed drop", list4);
+	if (*list6)
+		chain_rule(&c, "ip6 daddr { %s } counter name drop_killed drop", list6);
 	return chain_close(&c, p);
 }
 
@@ -55,7 +70,7 @@ int plan_selection(struct plan *p, uint32_t id, const struct prefix *dst, size_t
 	for (size_t i = 0; i < n; i++)
 		if (!prefix_valid(&dst[i]))
 			return -EINVAL;
-	int r = kill_chain(p, id, dst, n);
+	int r = kill_chains(p, id, dst, n);
 	/* An error at once instead of a time-out while no circuit carries the destination. */
 	for (size_t i = 0; i < n && r >= 0; i++) {
 		bool again = false;

@@ -17,6 +17,7 @@
 #include "kernel/events.h"
 #include "kernel/ops.h"
 #include "kernel/probe.h"
+#include "lib/clock.h"
 #include "lib/secmem.h"
 #include "model/overlay.h"
 #include "plan/diff.h"
@@ -102,6 +103,7 @@ static int relay_circuits(struct plan *p, unsigned int r, struct layer_keys *key
 			if (paths[slot][i] != r)
 				continue;
 			struct relay_circuit c = { .number = slot + 1, .layer = layer_of(slot, i), .exit = i == 2 };
+			c.expires = clock_wall_s() + 3600;
 			if (c.exit) {
 				c.inner = inner_of(slot);
 			} else {
@@ -301,11 +303,26 @@ static int events(struct kernel *k, const struct plan *p)
 	return e < 0 ? e : seen.up && seen.gone ? 0 : -ENOMSG;
 }
 
+/* What a daemon does that comes back without the keys. */
+static int adopt(struct kernel *k, const struct plan *p)
+{
+	_cleanup_plan_ struct plan keyless = { 0 };
+	int e = 0;
+	for (size_t i = 0; i < p->n && e >= 0; i++) {
+		e = plan_add_copy(&keyless, &p->v[i]);
+		if (e >= 0 && p->v[i].type == KOBJ_SA)
+			keyless.v[i].sa.key = NULL;
+	}
+	return e < 0 ? e : kernel_apply(k, &keyless);
+}
+
 static int run(struct kernel *k, const char *verb, const struct plan *p)
 {
 	struct plan none = { 0 };
 	if (!strcmp(verb, "up"))
 		return kernel_apply(k, p);
+	if (!strcmp(verb, "adopt"))
+		return adopt(k, p);
 	if (!strcmp(verb, "down"))
 		return kernel_remove(k, p);
 	if (!strcmp(verb, "same"))
@@ -331,7 +348,7 @@ int main(int argc, char **argv)
 	}
 	if (argc != 4) {
 		fprintf(stderr,
-			"usage: root_kernel up|down|same|empty|counters|events|probe HOST all|base|full|SLOT\n");
+			"usage: root_kernel up|adopt|down|same|empty|counters|events|probe HOST all|base|full|SLOT\n");
 		return 2;
 	}
 	struct kernel *k = NULL;

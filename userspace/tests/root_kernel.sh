@@ -258,6 +258,10 @@ ok "nothing of it in clear" nothing_in_clear
 ok "everything through a circuit" full_tunnel
 ok "apply again changes nothing" everything_up
 ok "still the same" same
+ok "circuits are adopted without their keys" eval 'rk adopt client all && rk adopt r1 all && rk adopt r3 all'
+ok "not one that is not there" eval 'rk down client 1; not rk adopt client 1; rk up client 1'
+ok "and still the same" same
+ok "the kernel ends SAs itself" eval 'on r3 ip -s xfrm state list nokeys | grep -E "expire add: .*hard 3[0-9]{3}"'
 ok "and still works" ping_ok $web4
 ok "errors come back" expired
 ok "a name that is taken" name_taken

@@ -436,7 +436,7 @@ static void test_destroy_travels_to_the_end(void **state)
 	start(w, 0, 3);
 	settle(w);
 	k = installed_with(w, 1, origin_circuit(w->c[0].o)->layers[1].spi_fwd);
-	relay_engine_close(w->e[1], w->now_ms, k->c.number, &out); /* the middle lost it */
+	relay_engine_sa_gone(w->e[1], w->now_ms, k->c.number, k->c.layer.spi_fwd, &out); /* the middle lost it */
 	carry_out(w, 1, &out);
 	settle(w);
 	assert_int_equal(state_of(w, 0)->phase, ORIGIN_FAILED);

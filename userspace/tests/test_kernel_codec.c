@@ -10,12 +10,16 @@
 /* cmocka.h needs the headers above */
 #include <cmocka.h>
 
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
 
 #include "kernel/eventmsg.h"
+#include "kernel/fake.h"
 #include "kernel/rtmsg.h"
 #include "kernel/xfrmmsg.h"
+#include "lib/clock.h"
 #include "plan/plan.h"
 
 static unsigned int fake_index(const char *name)
@@ -249,6 +253,61 @@ static void sa_options(void **state)
 	nlmsg_free(m);
 }
 
+static uint64_t hard_seconds(uint64_t expires)
+{
+	struct nl_msg *m = NULL;
+	struct kobject o = { .type = KOBJ_SA };
+	struct xfrm_usersa_info info;
+	o.sa = (struct kobj_sa){ .mode = SA_TUNNEL, .suite = SUITE_AES128_GCM_16, .key = key, .expires = expires };
+	assert_int_equal(xfrmmsg_encode(&o, true, &m), 0);
+	memcpy(&info, nlmsg_data(nlmsg_hdr(m)), sizeof(info));
+	assert_true(info.lft.hard_byte_limit == XFRM_INF && info.lft.hard_packet_limit == XFRM_INF);
+	assert_int_equal(info.lft.soft_add_expires_seconds, 0);
+	assert_int_equal(info.lft.hard_use_expires_seconds, 0);
+	nlmsg_free(m);
+	return info.lft.hard_add_expires_seconds;
+}
+
+static void sa_lifetime(void **state)
+{
+	(void)state;
+	uint64_t now = clock_wall_s(), left = hard_seconds(now + 500);
+	assert_true(left >= 490 && left <= 500);
+	assert_int_equal(hard_seconds(0), 0); /* the kernel's number for no limit */
+	assert_int_equal(hard_seconds(now - 5), 1);
+	assert_int_equal(hard_seconds(1), 1);
+}
+
+/* Only what is made can be taken away: an SA whose key nobody knows any more is found or the plan fails. */
+static void adoption(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan with = { 0 }, without = { 0 }, half = { 0 };
+	struct kernel *k = NULL;
+	assert_int_equal(kernel_fake_new(&k), 0);
+	for (size_t i = 0; i < 3; i++) {
+		struct kobject o = { .type = i < 2 ? KOBJ_SA : KOBJ_SP };
+		if (i < 2)
+			o.sa = (struct kobj_sa){ .spi = SPI_MIN + (uint32_t)i,
+						 .suite = SUITE_AES128_GCM_16,
+						 .key = key };
+		assert_int_equal(plan_add_copy(&with, &o), 0);
+		if (i < 2)
+			o.sa.key = NULL;
+		assert_int_equal(plan_add_copy(&without, &o), 0);
+	}
+	assert_int_equal(kernel_apply(k, &without), -ENOENT);
+	assert_int_equal(kernel_fake_objects(k)->n, 0);
+	assert_int_equal(kernel_apply(k, &with), 0);
+	assert_int_equal(kernel_apply(k, &without), 0);
+	assert_int_equal(kernel_fake_objects(k)->n, 3);
+	assert_int_equal(plan_add_copy(&half, &without.v[1]), 0);
+	assert_int_equal(kernel_remove(k, &half), 0);
+	assert_int_equal(kernel_apply(k, &without), -ENOENT);
+	assert_int_equal(kernel_fake_objects(k)->n, 2); /* what was there before stays */
+	kernel_free(k);
+}
+
 static void events(void **state)
 {
 	(void)state;
@@ -269,6 +328,45 @@ static void events(void **state)
 	nlmsg_free(m);
 }
 
+/* NFT_MSG_NEWGEN as nf_tables_fill_gen_info makes it; process 0: without the attribute. */
+static struct nl_msg *generation(uint32_t process)
+{
+	struct nfgenmsg g = { .version = NFNETLINK_V0 };
+	struct nl_msg *m = nlmsg_alloc_simple(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN, 0);
+	assert_non_null(m);
+	nlmsg_append(m, &g, sizeof(g), NLMSG_ALIGNTO);
+	nla_put_u32(m, NFTA_GEN_ID, htonl(5));
+	if (process)
+		nla_put_u32(m, NFTA_GEN_PROC_PID, htonl(process));
+	return m;
+}
+
+static void nft_events(void **state)
+{
+	(void)state;
+	struct event ev = { .type = EVENT_LINK };
+	uint32_t self = 0;
+	struct nl_msg *m = generation(77);
+	assert_int_equal(eventmsg_nft_self(nlmsg_hdr(m), &self), 0);
+	assert_int_equal(self, 77);
+	assert_int_equal(eventmsg_nft(nlmsg_hdr(m), 77, &ev), -ENOENT); /* our own */
+	assert_int_equal(ev.type, EVENT_LINK);
+	assert_int_equal(eventmsg_nft(nlmsg_hdr(m), 78, &ev), 0);
+	assert_int_equal(ev.type, EVENT_NFT);
+	nlmsg_hdr(m)->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE;
+	assert_int_equal(eventmsg_nft(nlmsg_hdr(m), 78, &ev), -ENOENT);
+	nlmsg_hdr(m)->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN;
+	nlmsg_hdr(m)->nlmsg_len = NLMSG_HDRLEN + 2;
+	assert_int_equal(eventmsg_nft(nlmsg_hdr(m), 78, &ev), -EBADMSG);
+	nlmsg_free(m);
+	/* who does not say who it was is another */
+	m = generation(0);
+	assert_int_equal(eventmsg_nft(nlmsg_hdr(m), 77, &ev), 0);
+	assert_int_equal(eventmsg_nft(nlmsg_hdr(m), 0, &ev), 0);
+	assert_int_equal(eventmsg_nft_self(nlmsg_hdr(m), &self), -EBADMSG);
+	nlmsg_free(m);
+}
+
 static int write_seeds(const char *folder)
 {
 	_cleanup_plan_ struct plan p = { 0 };
@@ -284,7 +382,13 @@ static int write_seeds(const char *folder)
 			return 1;
 		nlmsg_free(m);
 	}
-	return 0;
+	struct nl_msg *m = generation(77);
+	char path[256];
+	snprintf(path, sizeof(path), "%s/nft-generation", folder);
+	_cleanup_fclose_ FILE *f = fopen(path, "w");
+	int r = !f || fwrite(nlmsg_hdr(m), nlmsg_hdr(m)->nlmsg_len, 1, f) != 1;
+	nlmsg_free(m);
+	return r;
 }
 
 int main(int argc, char **argv)
@@ -292,7 +396,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(there_and_back),  cmocka_unit_test(unaligned), cmocka_unit_test(broken),
 		cmocka_unit_test(foreign_objects), cmocka_unit_test(refused),	cmocka_unit_test(sa_options),
-		cmocka_unit_test(events),
+		cmocka_unit_test(sa_lifetime),	   cmocka_unit_test(adoption),	cmocka_unit_test(events),
+		cmocka_unit_test(nft_events),
 	};
 	if (argc == 2)
 		return write_seeds(argv[1]);

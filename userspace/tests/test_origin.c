@@ -647,6 +647,7 @@ static void test_expires(void **state)
 
 	b->conf.timing.lifetime_s = 10;
 	open_circuit(b);
+	assert_true(origin_circuit(b->o)->expires == origin_state(b->o)->expires);
 	assert_true(tick(b, 7000) <= b->now_ms + 3000);
 	tick(b, 3000);
 	assert_failed(b, ORIGIN_EXPIRED);

@@ -149,6 +149,10 @@ static void every_field_counts(void **state)
 	DIFFERS(sa.set_mark, 1);
 	DIFFERS(sa.sel_src.s6_addr[0], 1);
 	DIFFERS(sa.sel_dst.s6_addr[0], 1);
+	/* the kernel counts down what is left; a plan made later for the same SA is no other SA */
+	b = a;
+	b.sa.expires = 1;
+	assert_true(kobject_equal(&a, &b));
 	a = (struct kobject){ .type = KOBJ_ROUTE };
 	DIFFERS(route.type, ROUTE_UNREACHABLE);
 	DIFFERS(route.dst.len, 1);
@@ -247,6 +251,19 @@ static void guard_link(void **state)
 		"counter name drop_link drop\n");
 	assert_string_equal(nth(&p, KOBJ_ADDR, 0)->addr.dev, "lo");
 	assert_rule(&p, "out_ovl2", "ip6 saddr fd11::1:0:0:42 oifname != \"ovl2\" oifname != \"lo\"");
+	assert_rule(&p, "in_ovl2", "ip6 saddr fd11::1:0:0:42 iifname != \"lo\" counter name drop_public drop\n");
+	/* a guard gives addresses of its pool, no others: they become the client's own */
+	static const char *const wrong[] = { "fd11::1",	       "fd11::1:0:0:0",	    "fd22::1:0:0:42",
+					     "fd11::2:0:0:42", "fd11::ffff:0:0:42", "fd11::42",
+					     "fd11::1:0:1:42", "2001:db8::1:0:0:42" };
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		plan_clear(&p);
+		l.self = addr6(wrong[i]);
+		assert_int_equal(plan_link(&p, &l), -EINVAL);
+	}
+	plan_clear(&p);
+	l.self = addr6("fd11::1:0:0:ffff");
+	assert_int_equal(plan_link(&p, &l), 0);
 }
 
 static void links_refused(void **state)
@@ -322,9 +339,9 @@ static void exit_circuit(void **state)
 	assert_int_equal(plan_relay_circuit(&p, &c, NULL), 0);
 	assert_int_equal(count(&p, KOBJ_SA), 2);
 	assert_int_equal(count(&p, KOBJ_SP), 2);
-	assert_int_equal(count(&p, KOBJ_ELEM), 2);
+	assert_int_equal(count(&p, KOBJ_ELEM), 4);
 	/* nothing else: no route, rule or interface for a circuit */
-	assert_int_equal(p.n, 6);
+	assert_int_equal(p.n, 8);
 	const struct kobj_sa *in = &nth(&p, KOBJ_SA, 0)->sa;
 	uint32_t mark = REQID_RELAY_BASE + 7;
 	assert_int_equal(in->mode, SA_TUNNEL);
@@ -335,13 +352,22 @@ static void exit_circuit(void **state)
 	assert_int_equal(e->len, 8);
 	assert_memory_equal(e->key, &mark, 4);
 	assert_memory_equal(e->key + 4, &c.inner.addr4, 4);
-	assert_int_equal(nth(&p, KOBJ_ELEM, 1)->elem.len, 20);
+	assert_int_equal(e->family, NFT_NETDEV);
+	/* the same for the way back */
+	const struct kobj_elem *live = &nth(&p, KOBJ_ELEM, 1)->elem;
+	assert_string_equal(live->set, "live4");
+	assert_int_equal(live->family, NFT_INET);
+	assert_memory_equal(live->key, e->key, 8);
+	assert_string_equal(nth(&p, KOBJ_ELEM, 2)->elem.set, "circ6");
+	assert_int_equal(nth(&p, KOBJ_ELEM, 2)->elem.len, 20);
+	assert_string_equal(nth(&p, KOBJ_ELEM, 3)->elem.set, "live6");
+	assert_memory_equal(nth(&p, KOBJ_ELEM, 3)->elem.key, nth(&p, KOBJ_ELEM, 2)->elem.key, 20);
 	/* only what the circuit has been given */
 	plan_clear(&p);
 	c.inner.has6 = false;
 	assert_int_equal(plan_relay_circuit(&p, &c, NULL), 0);
 	assert_int_equal(count(&p, KOBJ_SP), 1);
-	assert_int_equal(count(&p, KOBJ_ELEM), 1);
+	assert_int_equal(count(&p, KOBJ_ELEM), 2);
 }
 
 static void relay_circuits_refused(void **state)
@@ -403,12 +429,36 @@ static void relay_fences(void **state)
 	assert_null(chain_named(&p, "relay_masquerade"));
 	assert_null(strstr(chain_named(&p, "circ0")->rules, "@circ"));
 	assert_null(strstr(chain_named(&p, "relay_forward")->rules, "ct state"));
+	assert_null(chain_named(&p, "relay_flows"));
 	assert_rule(&p, "relay_forward", "iifname \"circ0\" counter name drop_forward drop\n");
 	plan_clear(&p);
 	b.exit = b.inner4_enabled = b.inner6_enabled = true;
 	b.inner4 = prefix4(addr4("100.96.0.0"), 16);
 	assert_int_equal(plan_relay_base(&p, &b), 0);
-	assert_rule(&p, "circ0", "meta mark . ip saddr @circ4 meta mark set 0 accept\n");
+	/* the mark goes on to relay_flows, which binds the flow to it and takes it away */
+	assert_rule(&p, "circ0", "\nmeta mark . ip saddr @circ4 accept\nmeta mark . ip6 saddr @circ6 accept\n");
+	assert_string_equal(chain_named(&p, "relay_flows")->rules,
+			    "iifname != \"circ0\" accept\n"
+			    "meta mark 0 meta l4proto esp accept\n"
+			    "ct state new ct mark 0 ct mark set meta mark\n"
+			    "meta mark set 0\n"
+			    "ip daddr 100.96.0.1 icmp type echo-request accept\n"
+			    "ip6 daddr fd22::ffff:0:0:1 icmpv6 type echo-request accept\n"
+			    "ct mark . ip saddr @live4 accept\n"
+			    "ct mark . ip6 saddr @live6 accept\n"
+			    "counter name drop_flow drop\n");
+	assert_rule(&p, "relay_forward",
+		    "oifname \"circ0\" ct mark . ip daddr @live4 ct state established,related accept\n"
+		    "oifname \"circ0\" ct mark . ip6 daddr @live6 ct state established,related accept\n"
+		    "oifname \"circ0\" ct state established,related counter name drop_flow drop\n"
+		    "oifname \"circ0\" counter name drop_forward drop\n");
+	assert_null(strstr(chain_named(&p, "relay_forward")->rules,
+			   "oifname \"circ0\" ct state established,related accept"));
+	assert_rule(&p, "relay_circ",
+		    "ip daddr 100.96.0.1 icmp type echo-request update @echo4 { ip saddr limit rate 5/second burst 10 "
+		    "packets } accept\n");
+	assert_rule(&p, "relay_circ", "update @echo6 { ip6 saddr limit rate ");
+	assert_rule(&p, "relay_circ", " 168.63.129.16, ");
 	assert_rule(&p, "relay_circ", "fib daddr type != unicast");
 	assert_rule(&p, "relay_masquerade", "ip saddr 100.96.0.0/16 ");
 	assert_rule(&p, "relay_masquerade", "ip6 saddr fd22::ffff:0:0:0/80 ");
@@ -462,6 +512,10 @@ static void origin(void **state)
 							     "counter name drop_anon drop\n");
 	assert_rule(&p, "out_anon3", "ip6 saddr fd22::2:0:0:103 oifname != \"hop3-1\" counter name drop_output drop\n");
 	assert_rule(&p, "out_anon3", "ip saddr 100.96.0.8 oifname != \"anon3\" counter name drop_output drop\n");
+	assert_rule(&p, "in_anon3", "ip saddr 100.96.0.8 counter name drop_public drop\n");
+	assert_rule(&p, "in_anon3", "ip6 saddr fd33::ffff:0:0:8 counter name drop_public drop\n");
+	assert_rule(&p, "in_anon3", "ip6 saddr fd22::2:0:0:103 counter name drop_public drop\n");
+	assert_rule(&p, "in_anon3", "ip daddr 100.96.0.8 iifname != \"anon3\" counter name drop_public drop\n");
 	/* the link's address and route are not the circuit's */
 	for (size_t i = 0; i < count(&p, KOBJ_ADDR); i++)
 		assert_string_not_equal(nth(&p, KOBJ_ADDR, i)->addr.dev, "lo");
@@ -560,6 +614,14 @@ static void selection(void **state)
 	assert_string_equal(p.v[0].nft.name, "kill4");
 	assert_string_equal(p.v[0].nft.rules, "ip daddr { 192.0.2.0/24, 192.0.2.0/24, 0.0.0.0/0 } goto kill_judge\n"
 					      "ip6 daddr { 2001:db8:2::/64 } goto kill_judge\n");
+	/* for others the host carries nothing there; an exit on it is not asked */
+	assert_string_equal(p.v[1].nft.name, "kill4_forward");
+	assert_string_equal(p.v[1].nft.spec, "type filter hook forward priority 10; policy accept;");
+	assert_string_equal(p.v[1].nft.rules,
+			    "iifname \"circ0\" accept\n"
+			    "oifname \"circ0\" accept\n"
+			    "ip daddr { 192.0.2.0/24, 192.0.2.0/24, 0.0.0.0/0 } counter name drop_killed drop\n"
+			    "ip6 daddr { 2001:db8:2::/64 } counter name drop_killed drop\n");
 	assert_int_equal(count(&p, KOBJ_ROUTE), 3);
 	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.type, ROUTE_UNREACHABLE);
 	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.metric, ROUTE_METRIC_UNREACHABLE + 4);
@@ -584,6 +646,39 @@ static void bases(void **state)
 	const char *last = "counter name drop_killed drop\n";
 	assert_string_equal(judge->rules + strlen(judge->rules) - strlen(last), last);
 	assert_int_equal(count(&p, KOBJ_RULE), 5);
+	/* a relay's or router's forwarding goes its own way: but for the mark every rule is about this host's packets
+	 */
+	for (size_t i = 0; i < 5; i++)
+		assert_true(nth(&p, KOBJ_RULE, i)->rule.local || nth(&p, KOBJ_RULE, i)->rule.fwmark == MARK_LINK);
+	assert_rule(&p, "client_forward", "iifname \"ovl*\" oifname != \"circ0\" counter name drop_forward drop\n");
+	assert_rule(&p, "client_forward", "oifname \"ovl*\" iifname != \"circ0\" counter name drop_forward drop\n");
+	static const char *const sources =
+		"oifname \"lo\" accept\n"
+		"oifname \"anon*\" accept\n"
+		"oifname \"hop*\" accept\n"
+		"oifname \"ovl*\" accept\n"
+		"oifname \"circ0\" accept\n"
+		"ip6 saddr & ff00::ffff:0:0:0 == fd00::ffff:0:0:0 counter name drop_output drop\n"
+		"ip6 saddr & ff00::ffff:ffff:ffff:0 == fd00::1:0:0:0 counter name drop_output drop\n";
+	assert_string_equal(chain_named(&p, "client_sources")->rules, sources);
+	assert_rule(&p, "client_passing", sources);
+	assert_rule(&p, "client_passing", "iifname \"circ0\" accept\n");
+}
+
+/* The SAs of a circuit end a little later than it does. */
+static void expiry(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		_cleanup_plan_ struct plan p = { 0 };
+		uint64_t at = i & 1 ? 1000 : 0, want = i & 1 ? 1000 + SA_EXPIRY_SLACK : 0;
+		struct relay_circuit c = at_exit();
+		struct origin_circuit o = circuit(0);
+		c.expires = o.expires = at;
+		assert_int_equal(i < 2 ? plan_relay_circuit(&p, &c, NULL) : plan_origin_circuit(&p, &o, NULL), 0);
+		for (size_t j = 0; j < count(&p, KOBJ_SA); j++)
+			assert_int_equal(nth(&p, KOBJ_SA, j)->sa.expires, want);
+	}
 }
 
 int main(void)
@@ -606,6 +701,7 @@ int main(void)
 		cmocka_unit_test(origins_refused),
 		cmocka_unit_test(selection),
 		cmocka_unit_test(bases),
+		cmocka_unit_test(expiry),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

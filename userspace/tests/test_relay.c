@@ -285,6 +285,18 @@ static const struct relay_counters *counters(const struct bed *b)
 	return relay_engine_counters(b->e);
 }
 
+struct records {
+	struct relay_record r[8];
+	size_t n;
+};
+
+static void collect(void *ctx, const struct relay_record *r)
+{
+	struct records *rs = ctx;
+
+	rs->r[rs->n++] = *r;
+}
+
 static void assert_empty(struct bed *b)
 {
 	assert_int_equal(counters(b)->half_open, 0);
@@ -305,12 +317,14 @@ static void test_exit_circuit(void **state)
 	struct ctrl_msg m;
 
 	create(b, &o);
-	assert_int_equal(b->out.n, 1);
+	assert_int_equal(b->out.n, 2);
+	assert_int_equal(b->out.v[0].type, ACTION_RELAY_REMEMBER); /* before anything is done */
 	a = find(b, ACTION_RELAY_INSTALL);
 	assert_non_null(a);
 	c = a->relay;
 	memcpy(relay_fwd, a->keys->fwd, sizeof(relay_fwd));
 	assert_true(c.number >= 1 && c.exit);
+	assert_true(c.expires == o.expires);
 	assert_true(overlay_same_prefix(&c.layer.a, &b->own.addr));
 	assert_int_equal(overlay_link(&c.layer.a), 2);
 	assert_memory_equal(&c.layer.o, &b->own.addr, 16);
@@ -543,6 +557,71 @@ static void test_replay(void **state)
 	assert_int_equal(sealed_status(b, &b->prev.addr), CTRL_EXPIRED);
 }
 
+/* A refusal that takes nothing takes no place in the cache either, and is the same the second time. */
+static void test_refused_is_not_remembered(void **state)
+{
+	struct bed *b = *state;
+	struct ctrl_offer o = fix_exit_offer();
+
+	o.kind = CTRL_KIND_EXTEND;
+	o.next = b->own.desc.id;
+	o.body = (struct ctrl_view){ (const uint8_t[100]){ 0 }, 100 };
+	make(b, &o);
+	for (uint64_t i = 0; i < 2; i++) {
+		set_handle(b, 998 + i);
+		feed_prev(b);
+		assert_int_equal(counters(b)->refused_malformed, i + 1);
+		assert_null(find(b, ACTION_RELAY_REMEMBER));
+		assert_int_equal(counters(b)->replay_entries, 0);
+		assert_empty(b);
+	}
+}
+
+static void keep_tag(void *ctx, const struct replay_record *r)
+{
+	*(struct replay_record *)ctx = *r;
+}
+
+static void test_replay_after_restart(void **state)
+{
+	struct bed *b = *state;
+	struct relay_engine_config conf = fix_config(&b->own, &b->rng);
+	struct replay_record told, kept = { .expires = 0 }, bad;
+
+	created_exit(b);
+	set_handle(b, 999);
+	relay_engine_replay_each(b->e, keep_tag, &kept);
+	assert_true(kept.expires == FIX_NOW_S + 3600 && !kept.client);
+	bed_engine(b, &conf);
+	assert_int_equal(relay_engine_replay_add(b->e, b->now_ms, b->now_s, &kept), 0);
+	assert_int_equal(relay_engine_replay_add(b->e, b->now_ms, b->now_s, &kept), -EEXIST);
+	assert_int_equal(counters(b)->replay_entries, 1);
+	feed_prev(b);
+	assert_int_equal(outer_status(b, &b->prev.addr), CTRL_REPLAY);
+	bad = kept;
+	bad.tag[0] ^= 1;
+	bad.expires = b->now_s - REPLAY_SLACK_S;
+	assert_int_equal(relay_engine_replay_add(b->e, b->now_ms, b->now_s, &bad), -ESTALE);
+	bad.expires = UINT64_MAX;
+	assert_int_equal(relay_engine_replay_add(b->e, b->now_ms, b->now_s, &bad), -EINVAL);
+	client_create(b, 1);
+	told = find(b, ACTION_RELAY_REMEMBER)->seen;
+	assert_true(told.client && told.expires == kept.expires);
+	tick(b, (3600 + REPLAY_SLACK_S) * 1000u);
+	assert_int_equal(counters(b)->replay_entries, 0);
+	/* clients' share, and the whole, also hold for what is put back */
+	conf.limits.replay_entries = 2;
+	bed_engine(b, &conf);
+	told.expires = b->now_s + 1;
+	assert_int_equal(relay_engine_replay_add(b->e, b->now_ms, b->now_s, &told), 0);
+	client_create(b, 2);
+	assert_null(find(b, ACTION_RELAY_INSTALL));
+	kept.expires = b->now_s + 1;
+	assert_int_equal(relay_engine_replay_add(b->e, b->now_ms, b->now_s, &kept), 0);
+	told.tag[0] ^= 1;
+	assert_int_equal(relay_engine_replay_add(b->e, b->now_ms, b->now_s, &told), -ENOSPC);
+}
+
 /* A forged CREATE with somebody else's ephemeral key must not use it up. */
 static void test_forgery_does_not_spend_ephemeral(void **state)
 {
@@ -755,6 +834,46 @@ static void test_limit_half_open_per_link(void **state)
 	assert_non_null(find(b, ACTION_RELAY_INSTALL));
 }
 
+static void client_extend(struct bed *b, uint32_t client)
+{
+	static const uint8_t inner[100] = "opaque to the relay under test";
+	struct in6_addr from = fix_client_addr(&b->own, client);
+	struct ctrl_offer o = fix_exit_offer();
+
+	o.kind = CTRL_KIND_EXTEND;
+	o.spi_back += (uint32_t)b->handle;
+	o.next = b->next.desc.id;
+	o.body = (struct ctrl_view){ inner, sizeof(inner) };
+	make(b, &o);
+	feed_from(b, &b->clients, &from, b->msg);
+}
+
+/* What hangs beyond a link to a next relay is shared out among clients. */
+static void test_limit_client_share_of_next(void **state)
+{
+	struct bed *b = *state;
+	struct relay_limits l = relay_limits_default;
+	struct in6_addr client = fix_client_addr(&b->own, 1);
+	struct ctrl_msg m;
+
+	l.half_open_per_link = 2 * 128;
+	limits(b, &l);
+	link_up(b, &b->to_next);
+	for (int i = 0; i < 3; i++) {
+		client_extend(b, 1);
+		assert_int_equal(sent(b, &b->next.addr, CTRL_CREATE, &m), i < 2);
+	}
+	assert_int_equal(sealed_status(b, &client), CTRL_LIMIT);
+	assert_int_equal(counters(b)->refused_limit, 1);
+	assert_int_equal(counters(b)->half_open, 2);
+	client_create(b, 1); /* other ways are open to it */
+	assert_non_null(find(b, ACTION_RELAY_INSTALL));
+	client_extend(b, 2);
+	assert_true(sent(b, &b->next.addr, CTRL_CREATE, &m));
+	for (int i = 0; i < 3; i++) /* a relay speaks for many */
+		assert_int_not_equal(extend(b), 0);
+}
+
 static void test_limit_circuits(void **state)
 {
 	struct bed *b = *state;
@@ -801,7 +920,7 @@ static void test_limit_rate(void **state)
 	assert_non_null(find(b, ACTION_RELAY_INSTALL));
 	create(b, &o);
 	assert_int_equal(outer_status(b, &b->prev.addr), CTRL_RATE);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 4; i++) { /* a client's bucket holds more seconds' worth */
 		client_create(b, 1);
 		assert_non_null(find(b, ACTION_RELAY_INSTALL));
 	}
@@ -811,21 +930,69 @@ static void test_limit_rate(void **state)
 	assert_non_null(find(b, ACTION_RELAY_INSTALL));
 }
 
+/* Who has no circuit is forgotten in the end, but not before its bucket is full by itself. */
+static void test_forgetting_fills_no_bucket(void **state)
+{
+	struct bed *b = *state;
+	struct in6_addr client = fix_client_addr(&b->own, 1);
+	struct ctrl_offer o = fix_exit_offer();
+
+	make(b, &o);
+	b->msg[CTRL_CREATE_HEAD + 4 + 40] ^= 1; /* does not open, so it leaves nothing but a token less */
+	for (uint64_t i = 0; i < 300; i++) {	/* ten a second for half a minute */
+		set_handle(b, 1000 + i);
+		feed_from(b, &b->clients, &client, b->msg);
+		tick(b, 100);
+	}
+	/* the burst and what 29.9 s add */
+	assert_int_equal(counters(b)->refused_decrypt, (4 + 30) * relay_limits_default.client_creates_per_second - 1);
+	tick(b, 2 * REAP_AFTER_MS);
+	assert_null(b->e->table.peers);
+}
+
 static void test_limit_replay_cache(void **state)
 {
 	struct bed *b = *state;
 	struct relay_limits l = relay_limits_default;
 	struct ctrl_offer o = fix_exit_offer();
 
-	l.replay_entries = 2;
+	l.replay_entries = 2 * REPLAY_PART_RELAY;
 	limits(b, &l);
 	created_exit(b);
 	created_exit(b);
 	assert_int_equal(counters(b)->replay_entries, 2);
 	create(b, &o);
 	assert_int_equal(outer_status(b, &b->prev.addr), CTRL_LIMIT);
+	client_create(b, 1); /* it has its own share */
+	assert_non_null(find(b, ACTION_RELAY_INSTALL));
 	tick(b, (3600 + REPLAY_SLACK_S) * 1000u);
 	o.expires = b->now_s + 10;
+	create(b, &o);
+	assert_non_null(find(b, ACTION_RELAY_INSTALL));
+}
+
+/* All clients together leave half of it to the neighbour relays. */
+static void test_clients_cannot_fill_replay_cache(void **state)
+{
+	struct bed *b = *state;
+	struct relay_limits l = relay_limits_default;
+	struct in6_addr client = fix_client_addr(&b->own, 1);
+	struct ctrl_offer o = fix_exit_offer();
+
+	l.replay_entries = 8; /* one for each client */
+	limits(b, &l);
+	client_create(b, 1);
+	assert_non_null(find(b, ACTION_RELAY_INSTALL));
+	client_create(b, 1);
+	assert_int_equal(outer_status(b, &client), CTRL_LIMIT);
+	for (uint32_t i = 2; i <= 4; i++) {
+		client_create(b, i);
+		assert_non_null(find(b, ACTION_RELAY_INSTALL));
+	}
+	client = fix_client_addr(&b->own, 5);
+	client_create(b, 5);
+	assert_int_equal(outer_status(b, &client), CTRL_LIMIT);
+	assert_int_equal(counters(b)->replay_entries, 4);
 	create(b, &o);
 	assert_non_null(find(b, ACTION_RELAY_INSTALL));
 }
@@ -854,8 +1021,49 @@ static void test_inner4_pool(void **state)
 	create(b, &o);
 	assert_int_equal(sealed_status(b, &b->prev.addr), CTRL_NO_RESOURCES);
 	actions_clear(&b->out);
-	relay_engine_close(b->e, b->now_ms, last.number, &b->out);
+	relay_engine_sa_gone(b->e, b->now_ms, last.number, last.layer.spi_fwd, &b->out);
+	/* the pool is used up rather than an address given again too early */
+	create(b, &o);
+	assert_int_equal(sealed_status(b, &b->prev.addr), CTRL_NO_RESOURCES);
+	tick(b, INNER4_REST_MS - 1);
+	create(b, &o);
+	assert_int_equal(sealed_status(b, &b->prev.addr), CTRL_NO_RESOURCES);
+	tick(b, 1);
 	assert_int_equal(created_exit(b).inner.addr4.s_addr, last.inner.addr4.s_addr);
+}
+
+/* One that never was in the kernel needs no rest; a restored circuit's does. */
+static void test_inner4_rest(void **state)
+{
+	struct bed *b = *state;
+	struct relay_engine_config conf = fix_config(&b->own, &b->rng);
+	struct records rs = { 0 };
+	struct ctrl_offer o = fix_exit_offer();
+	struct in_addr a;
+
+	conf.inner4.len = 29;
+	bed_engine(b, &conf);
+	for (int i = 0; i < 20; i++) {
+		const struct action *install;
+
+		create(b, &o);
+		install = find(b, ACTION_RELAY_INSTALL);
+		assert_true(install->relay.inner.has4);
+		installed(b, install->relay.number, -ENOMEM);
+	}
+	a = created_exit(b).inner.addr4;
+	relay_engine_each(b->e, collect, &rs);
+	bed_engine(b, &conf);
+	assert_int_equal(relay_engine_restore(b->e, &rs.r[0]), 0);
+	actions_clear(&b->out);
+	relay_engine_sa_gone(b->e, b->now_ms, rs.r[0].circuit.number, rs.r[0].circuit.layer.spi_back, &b->out);
+	assert_empty(b);
+	for (int i = 0; i < 5; i++) {
+		struct relay_circuit c = created_exit(b);
+
+		assert_int_equal(c.inner.has4, i < 4); /* the fifth has IPv6 only */
+		assert_true(!c.inner.has4 || c.inner.addr4.s_addr != a.s_addr);
+	}
 }
 
 /* Answers of the next relay. */
@@ -1068,7 +1276,7 @@ static void test_expiry(void **state)
 	assert_empty(b);
 }
 
-static void test_close(void **state)
+static void test_sa_gone(void **state)
 {
 	struct bed *b = *state;
 	struct ctrl_msg m;
@@ -1077,16 +1285,59 @@ static void test_close(void **state)
 
 	link_up(b, &b->from_prev);
 	actions_clear(&b->out);
-	relay_engine_close(b->e, b->now_ms, c.number, &b->out);
+	relay_engine_sa_gone(b->e, b->now_ms, c.number, c.layer.spi_fwd ^ 1, &b->out); /* an earlier circuit's */
+	relay_engine_sa_gone(b->e, b->now_ms, c.number + 1, c.layer.spi_fwd, &b->out);
+	assert_int_equal(b->out.n, 0);
+	relay_engine_sa_gone(b->e, b->now_ms, c.number, c.layer.spi_back, &b->out);
 	assert_true(sent(b, &b->next.addr, CTRL_DESTROY, &m));
 	assert_true(sent(b, &b->prev.addr, CTRL_DESTROY, &m));
 	assert_non_null(find(b, ACTION_RELAY_REMOVE));
 	assert_empty(b);
+}
+
+static void test_sa_gone_while_building(void **state)
+{
+	struct bed *b = *state;
+	struct ctrl_offer o = fix_exit_offer();
+	struct relay_circuit c;
+
+	link_up(b, &b->to_next);
 	extend(b);
 	actions_clear(&b->out);
-	relay_engine_close(b->e, b->now_ms, c.number + 1, &b->out);
+	relay_engine_sa_gone(b->e, b->now_ms, 1, table_by_number(&b->e->table, 1)->c.layer.spi_fwd, &b->out);
+	assert_int_equal(b->out.n, 0); /* it has none yet */
+	assert_int_equal(counters(b)->half_open, 1);
+	create(b, &o);
+	c = find(b, ACTION_RELAY_INSTALL)->relay;
+	actions_clear(&b->out);
+	relay_engine_sa_gone(b->e, b->now_ms, c.number, c.layer.spi_fwd, &b->out);
 	assert_int_equal(sealed_status(b, &b->prev.addr), CTRL_INTERNAL);
-	assert_empty(b);
+	assert_int_equal(counters(b)->circuits, 1);
+}
+
+/* A number comes back late, also after a restart. */
+static void test_numbers_rise(void **state)
+{
+	struct bed *b = *state;
+	struct relay_engine_config conf = fix_config(&b->own, &b->rng);
+	struct relay_circuit c = { 0 };
+
+	for (uint32_t i = 1; i <= 3; i++) {
+		c = created_exit(b);
+		assert_int_equal(c.number, i);
+		relay_engine_sa_gone(b->e, b->now_ms, c.number, c.layer.spi_fwd, &b->out);
+	}
+	assert_int_equal(relay_engine_last_number(b->e), 3);
+	bed_engine(b, &conf);
+	relay_engine_number_used(b->e, RELAY_CIRCUIT_MAX - 1);
+	relay_engine_number_used(b->e, RELAY_CIRCUIT_MAX - 3); /* installed later, but drawn before */
+	relay_engine_number_used(b->e, 0);
+	relay_engine_number_used(b->e, UINT32_MAX);
+	assert_int_equal(created_exit(b).number, RELAY_CIRCUIT_MAX);
+	assert_int_equal(created_exit(b).number, 1);
+	relay_engine_number_used(b->e, 5);
+	relay_engine_number_used(b->e, RELAY_CIRCUIT_MAX);
+	assert_int_equal(created_exit(b).number, 6);
 }
 
 /* Links that go and come. */
@@ -1161,18 +1412,6 @@ static void test_link_returns_under_another_number(void **state)
 
 /* Crash and restore. */
 
-struct records {
-	struct relay_record r[8];
-	size_t n;
-};
-
-static void collect(void *ctx, const struct relay_record *r)
-{
-	struct records *rs = ctx;
-
-	rs->r[rs->n++] = *r;
-}
-
 static void test_restore(void **state)
 {
 	struct bed *b = *state;
@@ -1189,8 +1428,11 @@ static void test_restore(void **state)
 	relay_engine_each(b->e, collect, &rs);
 	assert_int_equal(rs.n, 2);
 	bed_engine(b, &conf);
-	for (size_t i = 0; i < rs.n; i++)
+	for (size_t i = 0; i < rs.n; i++) {
+		rs.r[i].circuit.expires = 0; /* the record's counts */
 		assert_int_equal(relay_engine_restore(b->e, &rs.r[i]), 0);
+	}
+	assert_true(table_by_number(&b->e->table, 1)->c.expires == rs.r[0].expires);
 	for (size_t i = 0; i < rs.n; i++)
 		assert_int_equal(relay_engine_restore(b->e, &rs.r[i]), -EEXIST);
 	assert_int_equal(counters(b)->circuits, 2);
@@ -1345,6 +1587,8 @@ int main(void)
 		T(test_same_refusal_again),
 		T(test_other_bytes_same_handle),
 		T(test_replay),
+		T(test_refused_is_not_remembered),
+		T(test_replay_after_restart),
 		T(test_forgery_does_not_spend_ephemeral),
 		T(test_refused_unopened),
 		T(test_refused_opened),
@@ -1354,10 +1598,14 @@ int main(void)
 		T(test_other_neighbour_cannot_touch),
 		T(test_limit_half_open),
 		T(test_limit_half_open_per_link),
+		T(test_limit_client_share_of_next),
 		T(test_limit_circuits),
 		T(test_limit_rate),
 		T(test_limit_replay_cache),
+		T(test_clients_cannot_fill_replay_cache),
+		T(test_forgetting_fills_no_bucket),
 		T(test_inner4_pool),
+		T(test_inner4_rest),
 		T(test_next_refuses),
 		T(test_next_lies),
 		T(test_install_fails),
@@ -1366,7 +1614,9 @@ int main(void)
 		T(test_destroy_half_open),
 		T(test_destroy_is_repeated),
 		T(test_expiry),
-		T(test_close),
+		T(test_sa_gone),
+		T(test_sa_gone_while_building),
+		T(test_numbers_rise),
 		T(test_link_returns_within_grace),
 		T(test_link_lost),
 		T(test_half_open_does_not_wait_for_link),
