@@ -109,6 +109,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/anond \
 		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/sysctl.d \
+		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d \
 		$(DESTDIR)$(PREFIX)/share/doc/anond
 	install -m 755 $(B)/anond $(DESTDIR)$(PREFIX)/sbin/anond
 	install -m 755 $(B)/anonctl $(DESTDIR)$(PREFIX)/bin/anonctl
@@ -119,6 +120,7 @@ install: all
 	for u in scripts/systemd/*.service; do sed 's|@PREFIX@|$(PREFIX)|g' $$u \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}; done
 	install -m 644 scripts/systemd/anond.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/anond.conf
+	install -m 644 scripts/systemd/anond.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/anond.conf
 	install -m 644 scripts/systemd/anond-relay.sysctl $(DESTDIR)$(PREFIX)/share/doc/anond/99-anond-relay.conf
 	install -m 644 README.md THREAT-MODEL.md $(DESTDIR)$(PREFIX)/share/doc/anond/
 

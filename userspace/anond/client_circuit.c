@@ -19,13 +19,28 @@
 
 static void run(struct client_circuit *cc, struct actions *as);
 static int attempt(struct client_circuit *cc, struct error *err);
+static void rebuild_later(struct client_circuit *cc);
 
 /* ---- kernel ---- */
+
+int client_circuit_plan_selection(const struct client_circuit *cc, struct plan *plan)
+{
+	return plan_selection(plan, cc->id, cc->to, cc->n_to);
+}
+
+static int extra_plan(const struct client_circuit *cc, struct plan *plan)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < cc->extra.n; i++)
+		r = plan_add_copy(plan, &cc->extra.v[i]);
+	return r;
+}
 
 static int selection_apply(const struct client_circuit *cc)
 {
 	_cleanup_plan_ struct plan plan = { 0 };
-	int r = plan_selection(&plan, cc->id, cc->to, cc->n_to);
+	int r = client_circuit_plan_selection(cc, &plan);
 
 	return r < 0 ? r : kernel_apply(cc->env->kernel, &plan);
 }
@@ -33,8 +48,13 @@ static int selection_apply(const struct client_circuit *cc)
 static void selection_remove(const struct client_circuit *cc)
 {
 	_cleanup_plan_ struct plan plan = { 0 };
+	int r = cc->stray ? 0 : client_circuit_plan_selection(cc, &plan);
 
-	if (plan_selection(&plan, cc->id, cc->to, cc->n_to) < 0 || kernel_remove(cc->env->kernel, &plan) < 0)
+	if (r == 0)
+		r = extra_plan(cc, &plan);
+	if (r == 0)
+		r = kernel_remove(cc->env->kernel, &plan);
+	if (r < 0)
 		log_err("circuit %u: cannot remove its kill switch: %s", cc->id, kernel_error_text(cc->env->kernel));
 }
 
@@ -80,6 +100,14 @@ static int place(struct client_circuit *cc, const struct layer_keys *keys)
 	return 0;
 }
 
+static unsigned int device_of(const struct client_circuit *cc)
+{
+	char dev[IFNAMSIZ];
+
+	dev_layer(cc->id, (unsigned int)cc->placed->n_layers - 1, cc->placed->n_layers, dev);
+	return if_nametoindex(dev);
+}
+
 /* Takes the circuit out of the kernel; the kill switch stays. */
 static void displace(struct client_circuit *cc)
 {
@@ -88,6 +116,7 @@ static void displace(struct client_circuit *cc)
 
 	if (!cc->placed)
 		return;
+	echo_forget(cc->env->echo, device_of(cc));
 	r = plan_origin_circuit(&plan, cc->placed, NULL);
 	if (r == 0 && cc->routed)
 		r = routes_plan(cc, &plan);
@@ -102,8 +131,10 @@ static void displace(struct client_circuit *cc)
 
 int client_circuit_plan(const struct client_circuit *cc, struct plan *plan)
 {
-	int r = plan_selection(plan, cc->id, cc->to, cc->n_to);
+	int r = cc->stray ? 0 : client_circuit_plan_selection(cc, plan);
 
+	if (r == 0)
+		r = extra_plan(cc, plan);
 	if (r == 0 && cc->placed) {
 		const struct link link = {
 			.kind = LINK_KIND_GUARD,
@@ -159,7 +190,7 @@ static int describe(const struct client_circuit *cc, const struct origin_state *
 			       ? REPLY_NO_FEATURE
 			       : REPLY_INTERNAL;
 	case ORIGIN_NO_ECHO:
-		snprintf(out, size, cc->opened ? "it stopped carrying packets" : "it was built but carries no packets");
+		snprintf(out, size, cc->routed ? "it stopped carrying packets" : "it was built but carries no packets");
 		return REPLY_TIMEOUT;
 	case ORIGIN_DESTROYED:
 		snprintf(out, size, "a relay closed it");
@@ -176,23 +207,39 @@ static int describe(const struct client_circuit *cc, const struct origin_state *
 
 static void suspect(struct client_circuit *cc, size_t hop)
 {
-	if (hop < cc->hops && cc->n_bad < ARRAY_SIZE(cc->bad))
-		cc->bad[cc->n_bad++] = cc->path[hop].id;
+	if (hop >= cc->hops)
+		return;
+	if (cc->n_bad == SUSPECTS_MAX)
+		memmove(cc->bad, cc->bad + 1, --cc->n_bad * sizeof(cc->bad[0]));
+	cc->bad[cc->n_bad++] = cc->path[hop].id;
 }
 
 /*
- * Whom not to choose next time (state.hop counts from 1). A hop that is said not to answer, or the one before it,
- * which says so: either may be the one at fault.
+ * Whom not to choose next time (state.hop counts from 1). Blame cannot be proved: what a hop is said to have answered
+ * passed through the one before it, which can spoil it or make it up. Where nobody can be named it may have been any.
  */
 static void suspect_by(struct client_circuit *cc, const struct origin_state *s)
 {
-	if (s->failure == ORIGIN_REFUSED || s->failure == ORIGIN_BAD_ANSWER)
+	switch (s->failure) {
+	case ORIGIN_REFUSED:
+	case ORIGIN_BAD_ANSWER:
 		suspect(cc, s->hop - 1);
-	if (s->failure == ORIGIN_REFUSED && s->hop >= 2 &&
-	    (s->status == CTRL_NEXT_UNREACHABLE || s->status == CTRL_NEXT_TIMEOUT))
-		suspect(cc, s->hop - 2);
-	if (s->failure == ORIGIN_LINK_FAILED || s->failure == ORIGIN_LINK_LOST || s->failure == ORIGIN_TIMEOUT)
+		if (s->hop >= 2)
+			suspect(cc, s->hop - 2);
+		break;
+	case ORIGIN_LINK_FAILED:
+	case ORIGIN_LINK_LOST:
+	case ORIGIN_TIMEOUT:
 		suspect(cc, 0);
+		break;
+	case ORIGIN_NO_ECHO:
+	case ORIGIN_DESTROYED:
+		for (size_t i = 0; i < cc->hops; i++)
+			suspect(cc, i);
+		break;
+	default: /* no relay's fault */
+		break;
+	}
 }
 
 static void answer(struct client_circuit *cc)
@@ -209,6 +256,11 @@ static void answer(struct client_circuit *cc)
 			      cc->id, cc->reason, cc->id);
 	else if (cc->routed)
 		control_reply(conn, REPLY_CREATED, client_circuit_json(cc, false));
+	else if (client_circuit_is_down(cc) && cc->error[0])
+		control_error(conn, cc->code,
+			      "circuit %u could not be built again: %s; it is tried again, and its destinations stay "
+			      "blocked meanwhile",
+			      cc->id, cc->error);
 	else
 		control_error(conn, REPLY_TIMEOUT, "circuit %u is not open yet (%s); it is still being built", cc->id,
 			      client_circuit_state(cc));
@@ -222,6 +274,20 @@ static void drop_attempt(struct client_circuit *cc)
 	ev_timer_stop(cc->env->loop, &cc->tick);
 }
 
+/* Whatever the relays still hold of it may go. */
+static void end_attempt(struct client_circuit *cc)
+{
+	struct actions as = { 0 };
+
+	origin_close(cc->origin, clock_monotonic_ms(), &as);
+	for (size_t i = 0; i < as.n; i++)
+		if (as.v[i].type == ACTION_SEND)
+			overlay_send(cc->env->overlay, as.v[i].link, &as.v[i].peer, as.v[i].msg, CTRL_MSG_LEN);
+	actions_clear(&as);
+	drop_attempt(cc);
+	cc->env->attempt_over(cc);
+}
+
 static void fail(struct client_circuit *cc)
 {
 	cc->failed = true;
@@ -231,40 +297,73 @@ static void fail(struct client_circuit *cc)
 	answer(cc);
 }
 
+/* It was open and is not any more. */
+static void lost(struct client_circuit *cc)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	if (now - cc->since_ms >= STEADY_MS)
+		cc->pauses = 0;
+	cc->since_ms = now;
+	cc->attempts = 0;
+	cc->error[0] = '\0';
+	log_notice("circuit %u: %s; its destinations stay blocked until it is built again", cc->id, cc->reason);
+	cc->env->changed(cc);
+	rebuild_later(cc);
+}
+
+/* Another attempt to build it again failed. */
+static void not_rebuilt(struct client_circuit *cc)
+{
+	log_info("circuit %u: not built again: %s", cc->id, cc->error);
+	if (cc->pinned || cc->attempts >= ATTEMPTS_MAX)
+		answer(cc);
+	rebuild_later(cc);
+}
+
+/* The present attempt, or the circuit if it is open, is over, for the reason `why`. */
+static void over(struct client_circuit *cc, int code, const char *why)
+{
+	bool was_open = cc->routed;
+
+	cc->code = code;
+	end_attempt(cc);
+	snprintf(cc->opened && !was_open ? cc->error : cc->reason, sizeof(cc->reason), "%s", why);
+	if (was_open) {
+		lost(cc);
+	} else if (cc->opened) {
+		not_rebuilt(cc);
+	} else {
+		if (!cc->pinned && cc->attempts < ATTEMPTS_MAX) {
+			log_info("circuit %u: %s; trying another path", cc->id, cc->reason);
+			if (attempt(cc, NULL) == 0)
+				return;
+		}
+		fail(cc);
+	}
+}
+
 static void attempt_failed(struct client_circuit *cc)
 {
-	struct actions as = { 0 };
+	char why[sizeof(cc->reason)];
+	int code = describe(cc, origin_state(cc->origin), why, sizeof(why));
 
-	cc->code = describe(cc, origin_state(cc->origin), cc->reason, sizeof(cc->reason));
 	suspect_by(cc, origin_state(cc->origin));
-	origin_close(cc->origin, clock_monotonic_ms(), &as); /* whatever the relays still hold of it may go */
-	for (size_t i = 0; i < as.n; i++)
-		if (as.v[i].type == ACTION_SEND)
-			overlay_send(cc->env->overlay, as.v[i].link, &as.v[i].peer, as.v[i].msg, CTRL_MSG_LEN);
-	actions_clear(&as);
-	drop_attempt(cc);
-	cc->env->attempt_over(cc);
-	if (!cc->opened && !cc->pinned && cc->attempts < ATTEMPTS_MAX) {
-		log_info("circuit %u: %s; trying another path", cc->id, cc->reason);
-		if (attempt(cc, NULL) == 0)
-			return;
-	}
-	fail(cc);
+	over(cc, code, why);
 }
 
 static void opened(struct client_circuit *cc)
 {
-	int r = route(cc);
+	char why[sizeof(cc->reason)];
 
-	if (r < 0) {
-		cc->code = REPLY_INTERNAL;
-		snprintf(cc->reason, sizeof(cc->reason), "its routes could not be set: %s",
-			 kernel_error_text(cc->env->kernel));
-		drop_attempt(cc);
-		fail(cc);
+	if (route(cc) < 0) {
+		snprintf(why, sizeof(why), "its routes could not be set: %s", kernel_error_text(cc->env->kernel));
+		over(cc, REPLY_INTERNAL, why);
 		return;
 	}
 	cc->opened = true;
+	cc->reason[0] = cc->error[0] = '\0';
+	cc->n_bad = 0;
 	cc->since_ms = clock_monotonic_ms();
 	log_info("circuit %u is open", cc->id);
 	cc->env->changed(cc);
@@ -276,14 +375,12 @@ static void opened(struct client_circuit *cc)
 static void probe(const struct client_circuit *cc)
 {
 	const struct inner *in;
-	char dev[IFNAMSIZ];
 	unsigned int ifindex;
 
 	if (!cc->placed)
 		return;
 	in = &cc->placed->inner;
-	dev_layer(cc->id, (unsigned int)cc->placed->n_layers - 1, cc->placed->n_layers, dev);
-	ifindex = if_nametoindex(dev);
+	ifindex = device_of(cc);
 	if (ifindex && in->has4)
 		echo_send4(cc->env->echo, ifindex, in->addr4, in->gw4, (uint16_t)cc->id);
 	else if (ifindex)
@@ -401,17 +498,44 @@ static void origin_conf(const struct client_circuit *cc, struct origin_config *o
 	};
 }
 
+static int pin_choose(const struct client_circuit *cc, size_t hops, const char *const *pin, struct relay *ret,
+		      struct error *err)
+{
+	const struct path_request req = { .hops = hops, .pin = pin };
+
+	return path_choose(cc->env->net, &req, &rng_system, ret, err);
+}
+
+/* Suspicion is no proof: where too few relays are left beside the suspects, they get another chance. */
+static int choose(struct client_circuit *cc, struct error *err)
+{
+	struct path_request req = { .hops = cc->hops, .exclude = cc->bad, .n_exclude = cc->n_bad };
+	const char *pin[HOPS_MAX];
+	int r;
+
+	if (cc->pinned) {
+		for (size_t i = 0; i < cc->hops; i++)
+			pin[i] = cc->pin[i];
+		return pin_choose(cc, cc->hops, pin, cc->path, err);
+	}
+	r = path_choose(cc->env->net, &req, &rng_system, cc->path, err);
+	if (r != -ENOENT || cc->n_bad == 0)
+		return r;
+	req.n_exclude = cc->n_bad = 0;
+	return path_choose(cc->env->net, &req, &rng_system, cc->path, err);
+}
+
 /* Choose a path (unless it is pinned) and start building. On error cc->origin is NULL. */
 static int attempt(struct client_circuit *cc, struct error *err)
 {
-	const struct path_request req = { .hops = cc->hops, .exclude = cc->bad, .n_exclude = cc->n_bad };
 	struct actions as = { 0 };
 	struct origin_config oc;
-	int r = 0;
+	int r;
 
 	cc->attempts++;
-	if (!cc->pinned)
-		r = path_choose(cc->env->net, &req, &rng_system, cc->path, err);
+	if (cc->env->net->valid_until <= clock_wall_s())
+		return error_set(err, -ESTALE, "the network file has expired");
+	r = choose(cc, err);
 	if (r < 0)
 		return r;
 	origin_conf(cc, &oc);
@@ -420,10 +544,43 @@ static int attempt(struct client_circuit *cc, struct error *err)
 		actions_clear(&as);
 		return error_set(err, r, "cannot start building the circuit: %s", strerror(-r));
 	}
-	cc->since_ms = clock_monotonic_ms();
+	if (!cc->opened)
+		cc->since_ms = clock_monotonic_ms();
 	run(cc, &as);
 	return 0;
 }
+
+/* ---- building again ---- */
+
+static void rebuild_later(struct client_circuit *cc)
+{
+	unsigned int pause = cc->pauses < 6 ? 1u << cc->pauses : REBUILD_MAX_S;
+
+	cc->pauses++;
+	if (pause > REBUILD_MAX_S)
+		pause = REBUILD_MAX_S;
+	/* The random part: many clients that lost the same relay must not come back at one moment. */
+	ev_timer_stop(cc->env->loop, &cc->retry);
+	ev_timer_set(&cc->retry, pause / 2. + rng_below(&rng_system, pause * 500 + 1) / 1000., 0.);
+	ev_timer_start(cc->env->loop, &cc->retry);
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct client_circuit *cc = w->data;
+	struct error err = { "" };
+	int r = attempt(cc, &err);
+
+	(void)loop;
+	(void)events;
+	if (r == 0)
+		return;
+	cc->code = r == -ENOENT || r == -ESTALE ? REPLY_UNREACHABLE : REPLY_INTERNAL;
+	snprintf(cc->error, sizeof(cc->error), "%s", err.text);
+	not_rebuilt(cc);
+}
+
+/* ---- beginning ---- */
 
 static struct client_circuit *allocate(struct client_env *env, uint32_t id, size_t hops)
 {
@@ -434,18 +591,20 @@ static struct client_circuit *allocate(struct client_env *env, uint32_t id, size
 	cc->env = env;
 	cc->id = id;
 	cc->hops = hops;
+	cc->since_ms = clock_monotonic_ms();
 	ev_init(&cc->tick, on_tick);
 	ev_init(&cc->wait, on_wait);
-	cc->tick.data = cc->wait.data = cc;
+	ev_init(&cc->retry, on_retry);
+	cc->tick.data = cc->wait.data = cc->retry.data = cc;
 	return cc;
 }
 
-static int pin_path(struct client_circuit *cc, const char *const *pin, struct error *err)
+static void set_path(struct client_circuit *cc, size_t hops, const char *const *pin)
 {
-	const struct path_request req = { .hops = cc->hops, .pin = pin };
-
-	cc->pinned = true;
-	return path_choose(cc->env->net, &req, &rng_system, cc->path, err);
+	cc->hops = hops;
+	cc->pinned = pin;
+	for (size_t i = 0; pin && i < hops; i++)
+		snprintf(cc->pin[i], sizeof(cc->pin[i]), "%s", pin[i]);
 }
 
 int client_circuit_new(struct client_env *env, uint32_t id, struct prefix *to, size_t n_to, size_t hops,
@@ -456,25 +615,64 @@ int client_circuit_new(struct client_env *env, uint32_t id, struct prefix *to, s
 
 	if (!cc)
 		return error_set(err, -ENOMEM, "out of memory");
-	r = pin ? pin_path(cc, pin, err) : 0;
-	if (r == 0) {
-		cc->to = to;
-		cc->n_to = n_to;
-		r = selection_apply(cc);
-		if (r < 0)
-			error_set(err, r, "cannot set the kill switch: %s", kernel_error_text(env->kernel));
-	}
-	if (r == 0) {
-		r = attempt(cc, err);
-		if (r < 0)
-			selection_remove(cc);
-	}
+	r = pin ? pin_choose(cc, hops, pin, cc->path, err) : 0;
 	if (r < 0) {
 		free(cc);
 		return r;
 	}
+	set_path(cc, hops, pin);
+	cc->to = to;
+	cc->n_to = n_to;
 	*ret = cc;
 	return 0;
+}
+
+int client_circuit_start(struct client_circuit *cc, struct error *err)
+{
+	int r = selection_apply(cc);
+
+	if (r < 0)
+		return error_set(err, r, "cannot set the kill switch: %s", kernel_error_text(cc->env->kernel));
+	r = attempt(cc, err);
+	if (r < 0)
+		selection_remove(cc);
+	return r;
+}
+
+bool client_circuit_is_down(const struct client_circuit *cc)
+{
+	return cc->failed || (cc->opened && !cc->routed);
+}
+
+int client_circuit_again(struct client_circuit *cc, size_t hops, const char *const *pin, struct error *err)
+{
+	struct relay path[HOPS_MAX];
+	int r = pin ? pin_choose(cc, hops, pin, path, err) : 0;
+
+	if (r < 0)
+		return r;
+	if (cc->waiter) {
+		control_error(cc->waiter, REPLY_CONFLICT, "circuit %u was asked for again meanwhile", cc->id);
+		cc->waiter = NULL;
+		ev_timer_stop(cc->env->loop, &cc->wait);
+	}
+	ev_timer_stop(cc->env->loop, &cc->retry);
+	if (cc->origin)
+		end_attempt(cc);
+	set_path(cc, hops, pin);
+	cc->n_bad = 0;
+	cc->attempts = cc->pauses = 0;
+	cc->failed = false;
+	cc->error[0] = '\0';
+	cc->env->changed(cc);
+	r = attempt(cc, err);
+	if (r < 0 && cc->opened) {
+		rebuild_later(cc);
+	} else if (r < 0) {
+		snprintf(cc->reason, sizeof(cc->reason), "%s", err->text);
+		fail(cc);
+	}
+	return r;
 }
 
 /* ---- adoption ---- */
@@ -531,28 +729,78 @@ static int restore(struct client_circuit *cc, const struct origin_record *rec)
 	return 0;
 }
 
-int client_circuit_adopt(struct client_env *env, uint32_t id, struct prefix *to, size_t n_to, size_t hops,
-			 const struct origin_record *rec, const struct plan *have, struct client_circuit **ret)
+int client_circuit_adopt(struct client_env *env, const struct client_saved *s, const struct plan *have,
+			 struct client_circuit **ret)
 {
-	struct client_circuit *cc = allocate(env, id, hops);
+	struct client_circuit *cc = allocate(env, s->id, s->hops);
 	int r;
 
 	if (!cc)
 		return -ENOMEM;
-	cc->to = to;
-	cc->n_to = n_to;
+	set_path(cc, s->hops, s->pin);
+	cc->to = s->to;
+	cc->n_to = s->n_to;
 	r = selection_apply(cc);
 	if (r < 0) {
 		free(cc);
 		return r;
 	}
-	if (!rec || in_kernel(&rec->circuit, have) != 1 || restore(cc, rec) < 0) {
-		cc->failed = true;
-		cc->code = REPLY_INTERNAL;
-		snprintf(cc->reason, sizeof(cc->reason), "it was lost while anond was not running");
-	}
+	*ret = cc;
+	if (s->open && in_kernel(&s->open->circuit, have) == 1 && restore(cc, s->open) == 0)
+		return 0;
+	cc->opened = s->opened || s->open;
+	cc->failed = !cc->opened;
+	cc->code = REPLY_INTERNAL;
+	snprintf(cc->reason, sizeof(cc->reason), "it was lost while anond was not running");
+	if (cc->opened)
+		rebuild_later(cc);
+	return 0;
+}
+
+int client_circuit_stray(struct client_env *env, uint32_t id, struct client_circuit **ret)
+{
+	struct client_circuit *cc = allocate(env, id, 0);
+
+	if (!cc)
+		return -ENOMEM;
+	cc->stray = cc->failed = true;
+	cc->code = REPLY_INTERNAL;
+	snprintf(cc->reason, sizeof(cc->reason), "unknown selection, left by an earlier run");
 	*ret = cc;
 	return 0;
+}
+
+int client_circuit_add_extra(struct client_circuit *cc, const struct kobject *o)
+{
+	struct prefix *to;
+
+	if (cc->stray && o->type == KOBJ_ROUTE) {
+		to = reallocarray(cc->to, cc->n_to + 1, sizeof(*to));
+		if (!to)
+			return -ENOMEM;
+		cc->to = to;
+		cc->to[cc->n_to++] = o->route.dst;
+	}
+	return plan_add_copy(&cc->extra, o);
+}
+
+void client_circuit_repair(struct client_circuit *cc)
+{
+	_cleanup_plan_ struct plan plan = { 0 };
+	char why[sizeof(cc->reason)];
+	int r;
+
+	if (!cc->placed)
+		return;
+	r = plan_origin_circuit(&plan, cc->placed, NULL);
+	if (r == 0 && cc->routed)
+		r = routes_plan(cc, &plan);
+	if (r == 0)
+		r = kernel_apply(cc->env->kernel, &plan);
+	if (r == 0)
+		return;
+	snprintf(why, sizeof(why), "parts of it are gone from the kernel: %s", kernel_error_text(cc->env->kernel));
+	over(cc, REPLY_INTERNAL, why);
 }
 
 /* ---- the end ---- */
@@ -563,7 +811,9 @@ void client_circuit_forget(struct client_circuit *cc)
 		control_error(cc->waiter, REPLY_UNREACHABLE, "anond is stopping");
 	ev_timer_stop(cc->env->loop, &cc->tick);
 	ev_timer_stop(cc->env->loop, &cc->wait);
+	ev_timer_stop(cc->env->loop, &cc->retry);
 	origin_free(cc->origin);
+	plan_clear(&cc->extra);
 	free(cc->placed);
 	free(cc->to);
 	free(cc);
@@ -571,16 +821,8 @@ void client_circuit_forget(struct client_circuit *cc)
 
 void client_circuit_close(struct client_circuit *cc)
 {
-	if (cc->origin) {
-		struct actions as = { 0 };
-
-		origin_close(cc->origin, clock_monotonic_ms(), &as);
-		for (size_t i = 0; i < as.n; i++)
-			if (as.v[i].type == ACTION_SEND)
-				overlay_send(cc->env->overlay, as.v[i].link, &as.v[i].peer, as.v[i].msg, CTRL_MSG_LEN);
-		actions_clear(&as);
-		drop_attempt(cc);
-	}
+	if (cc->origin)
+		end_attempt(cc);
 	selection_remove(cc);
 	if (cc->waiter) {
 		control_error(cc->waiter, REPLY_NOT_FOUND, "circuit %u was closed meanwhile", cc->id);
@@ -632,7 +874,7 @@ void client_circuit_link_down(struct client_circuit *cc, const struct relay_id *
 {
 	struct actions as = { 0 };
 
-	if (!client_circuit_uses(cc, peer) || cc->opened)
+	if (!client_circuit_uses(cc, peer) || cc->routed)
 		return;
 	if (failed || origin_state(cc->origin)->phase != ORIGIN_LINKING)
 		origin_link_down(cc->origin, clock_monotonic_ms(), &as);
@@ -667,10 +909,7 @@ void client_circuit_lost(struct client_circuit *cc, uint32_t spi)
 		ours |= cc->placed->layers[i].spi_fwd == spi || cc->placed->layers[i].spi_back == spi;
 	if (!ours)
 		return;
-	cc->code = REPLY_INTERNAL;
-	snprintf(cc->reason, sizeof(cc->reason), "one of its security associations is gone from the kernel");
-	drop_attempt(cc);
-	fail(cc);
+	over(cc, REPLY_INTERNAL, "one of its security associations is gone from the kernel");
 }
 
 /* ---- for people ---- */
@@ -683,7 +922,11 @@ const char *client_circuit_state(const struct client_circuit *cc)
 		[ORIGIN_CLOSED] = "closed",
 	};
 
-	return cc->failed || !cc->origin ? "failed" : names[origin_state(cc->origin)->phase];
+	if (cc->failed)
+		return "failed";
+	if (client_circuit_is_down(cc) || !cc->origin)
+		return "rebuilding";
+	return names[origin_state(cc->origin)->phase];
 }
 
 static json_t *path_json(const struct client_circuit *cc)
@@ -745,9 +988,11 @@ json_t *client_circuit_json(const struct client_circuit *cc, bool layers)
 {
 	uint64_t now = clock_monotonic_ms();
 	json_t *j = json_pack("{s:i, s:s, s:s, s:o, s:o, s:I}", "id", (int)cc->id, "state", client_circuit_state(cc),
-			      "reason", cc->failed ? cc->reason : "", "path", path_json(cc), "to", to_json(cc), "age",
-			      (json_int_t)((now - cc->since_ms) / 1000));
+			      "reason", client_circuit_is_down(cc) ? cc->reason : "", "path", path_json(cc), "to",
+			      to_json(cc), "age", (json_int_t)((now - cc->since_ms) / 1000));
 
+	if (cc->error[0])
+		json_object_set_new(j, "error", json_string(cc->error));
 	if (cc->origin) {
 		json_object_set_new(j, "expires", json_integer((json_int_t)origin_state(cc->origin)->expires));
 		json_object_set_new(j, "rtt_ms", json_real(origin_state(cc->origin)->rtt_us / 1000.));

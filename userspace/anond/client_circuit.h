@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One circuit that the user asked for: its kill switch, the attempts to build it, who waits for it. */
+/*
+ * One circuit that the user asked for: its kill switch, the attempts to build it, who waits for it.
+ *
+ * Until it was open once, ATTEMPTS_MAX attempts are made, then it has failed. Once it was open, it is built again
+ * whenever it is lost, without end and with pauses, until the user closes it. The kill switch stands all the time.
+ */
 #pragma once
 
 #include <ev.h>
@@ -12,8 +17,11 @@
 #include "lib/hash.h"
 
 #define ATTEMPTS_MAX 3	  /* paths tried until the first opens; a pinned path is tried once */
+#define SUSPECTS_MAX 15	  /* relays kept out of the next path; the oldest go first */
 #define CIRCUITS_MAX 256  /* circuits of this host at once */
 #define SELECTORS_MAX 256 /* destinations of one circuit */
+#define REBUILD_MAX_S 60  /* pause between attempts: 1, 2, 4, ... seconds up to this, less a random part of half */
+#define STEADY_MS 60000	  /* what was open for so long begins with the shortest pause again */
 #define CLOSE_LINGER_S 1. /* a guard's link outlives its last circuit by this, so that DESTROY gets through */
 
 struct client_circuit;
@@ -37,37 +45,75 @@ struct client_circuit {
 	struct prefix *to;
 	size_t n_to;
 	size_t hops;
-	bool pinned; /* path is the user's own choice */
-	struct relay path[HOPS_MAX];
-	struct relay_id bad[ATTEMPTS_MAX * 2]; /* suspected in earlier attempts */
+	bool pinned; /* path is the user's own choice: */
+	char pin[HOPS_MAX][RELAY_NAME_MAX];
+	struct relay path[HOPS_MAX]; /* of the present or last attempt */
+	struct relay_id bad[SUSPECTS_MAX];
 	size_t n_bad;
-	unsigned int attempts;
+	unsigned int attempts;	       /* since it was asked for or lost */
+	unsigned int pauses;	       /* how often it was waited: the next pause is longer */
 	struct origin *origin;	       /* the present attempt, NULL if none */
 	struct origin_circuit *placed; /* what of it is in the kernel, NULL if nothing */
 	bool routed;		       /* selectors lead into it */
 	bool opened;		       /* was open once */
-	bool failed;		       /* terminal: reason, code */
-	int code;		       /* enum reply */
-	char reason[192];
+	bool failed;		       /* for good: nothing is tried any more */
+	int code;		       /* enum reply, of the last failure */
+	char reason[256];	       /* why it failed or was lost */
+	char error[256];	       /* why the last attempt to build it again failed */
+	/*
+	 * Parts of a kill switch with its id that an earlier run left and the journal does not know. stray: that is
+	 * all there is of it, and `to` is what their routes say.
+	 */
+	struct plan extra;
+	bool stray;
 	uint64_t since_ms;
-	ev_timer tick, wait;
+	ev_timer tick, wait, retry;
 	struct control_conn *waiter;
 };
 
-/* Takes over `to` (malloc). pin: hops names, or NULL. Applies the kill switch and starts building. On error
- * nothing is left, `to` is the caller's again. */
+/*
+ * Takes over `to` (malloc) unless it fails. pin: hops names, or NULL. Nothing is done yet; the caller saves it, so that
+ * there is never a kill switch that the next start does not know, and calls client_circuit_start.
+ */
 int client_circuit_new(struct client_env *env, uint32_t id, struct prefix *to, size_t n_to, size_t hops,
 		       const char *const *pin, struct client_circuit **ret, struct error *err);
-/* Put back what an earlier run left; rec NULL: nothing was open. have: what is in the kernel. */
-int client_circuit_adopt(struct client_env *env, uint32_t id, struct prefix *to, size_t n_to, size_t hops,
-			 const struct origin_record *rec, const struct plan *have, struct client_circuit **ret);
+/* Applies the kill switch and starts building. On an error nothing of it is in the kernel. */
+int client_circuit_start(struct client_circuit *cc, struct error *err);
+/*
+ * The user asks for the selection of a circuit that is not open once more, perhaps with another path. The kill switch
+ * is not touched. On an error it stays as it is: failed, or waiting to be built again.
+ */
+int client_circuit_again(struct client_circuit *cc, size_t hops, const char *const *pin, struct error *err);
+
+struct client_saved {
+	uint32_t id;
+	struct prefix *to; /* taken over unless it fails */
+	size_t n_to;
+	size_t hops;
+	const char *const *pin; /* hops names, or NULL */
+	bool opened;
+	const struct origin_record *open; /* it was open when it was saved, or NULL */
+};
+
+/* Put back what an earlier run left. have: what is in the kernel. An error is the kernel's. */
+int client_circuit_adopt(struct client_env *env, const struct client_saved *s, const struct plan *have,
+			 struct client_circuit **ret);
+/* A kill switch that an earlier run left and nothing tells about; its objects are then added to `extra`. */
+int client_circuit_stray(struct client_env *env, uint32_t id, struct client_circuit **ret);
+int client_circuit_add_extra(struct client_circuit *cc, const struct kobject *o);
 /* Closes, removes everything of it from the kernel, the kill switch last. */
 void client_circuit_close(struct client_circuit *cc);
 /* Only forgets; the kernel keeps all. */
 void client_circuit_forget(struct client_circuit *cc);
 
-/* Everything of it that ought to be in the kernel. */
+/* Everything of it that is or ought to be in the kernel. */
 int client_circuit_plan(const struct client_circuit *cc, struct plan *plan);
+/* Its kill switch alone. Not for a stray. */
+int client_circuit_plan_selection(const struct client_circuit *cc, struct plan *plan);
+/* Somebody may have taken parts of it away: make them again, below the kill switch. What cannot be is built anew. */
+void client_circuit_repair(struct client_circuit *cc);
+/* Failed, or to be built again. */
+bool client_circuit_is_down(const struct client_circuit *cc);
 bool client_circuit_uses(const struct client_circuit *cc, const struct relay_id *guard);
 /* Answer conn when it is open or has failed, or after so many seconds. */
 void client_circuit_wait(struct client_circuit *cc, struct control_conn *conn, double seconds);

@@ -35,6 +35,7 @@ struct client_role {
 	struct journal *journal;
 	struct client_circuit *circuits;
 	struct saved *saved; /* only while loading */
+	bool adopting;	     /* not all that the journal knows is in `circuits` yet */
 	struct lingering *lingering;
 };
 
@@ -43,9 +44,8 @@ struct client_role {
 static json_t *circuit_line(const struct client_circuit *cc)
 {
 	struct origin_record rec;
-	json_t *to = json_array();
+	json_t *to = json_array(), *pin = NULL, *open = NULL;
 	char text[PREFIX_TEXT_MAX];
-	json_t *open = NULL;
 
 	for (size_t i = 0; i < cc->n_to; i++) {
 		prefix_format(&cc->to[i], text);
@@ -53,8 +53,13 @@ static json_t *circuit_line(const struct client_circuit *cc)
 	}
 	if (cc->routed && origin_record(cc->origin, &rec) == 0)
 		open = record_of_origin(&rec);
-	return json_pack("{s:{s:I, s:o, s:i, s:o}}", "circuit", "id", (json_int_t)cc->id, "to", to, "hops",
-			 (int)cc->hops, "open", open ? open : json_null());
+	if (cc->pinned)
+		pin = json_array();
+	for (size_t i = 0; pin && i < cc->hops; i++)
+		json_array_append_new(pin, json_string(cc->pin[i]));
+	return json_pack("{s:{s:I, s:o, s:i, s:o, s:b, s:o}}", "circuit", "id", (json_int_t)cc->id, "to", to, "hops",
+			 (int)cc->hops, "path", pin ? pin : json_null(), "opened", cc->opened, "open",
+			 open ? open : json_null());
 }
 
 static void load_line(void *ctx, const json_t *line)
@@ -78,23 +83,44 @@ static void load_line(void *ctx, const json_t *line)
 	HASH_ADD(hh, c->saved, id, sizeof(s->id), s);
 }
 
+/* Strays are known by what of them is in the kernel. */
+static size_t saved_circuits(const struct client_role *c)
+{
+	const struct client_circuit *cc;
+	size_t n = 0;
+
+	for (cc = c->circuits; cc; cc = cc->hh.next)
+		n += !cc->stray;
+	return n;
+}
+
 static void dump_all(void *ctx, struct journal *j)
 {
 	const struct client_role *c = ctx;
 	const struct client_circuit *cc;
 
 	for (cc = c->circuits; cc; cc = cc->hh.next)
-		journal_append(j, circuit_line(cc));
+		if (!cc->stray)
+			journal_append(j, circuit_line(cc));
 }
 
-static void save(struct client_role *c, json_t *line)
+static void compact(struct client_role *c)
+{
+	int r = c->adopting ? 0 : journal_compact(c->journal, saved_circuits(c), dump_all, c);
+
+	if (r < 0)
+		log_err("cannot rewrite the circuit table: %s", strerror(-r));
+}
+
+static int save(struct client_role *c, json_t *line)
 {
 	int r = journal_append(c->journal, line);
 
 	if (r == 0)
-		r = journal_compact(c->journal, HASH_COUNT(c->circuits), dump_all, c);
-	if (r < 0)
+		compact(c);
+	else
 		log_err("cannot save the circuit table: %s", strerror(-r));
+	return r;
 }
 
 static struct client_role *role_of(const struct client_circuit *cc)
@@ -246,46 +272,163 @@ static int prefixes_from(const json_t *list, struct prefix **ret, size_t *ret_n)
 	return 0;
 }
 
+/* The names of a chosen path, hops of them; 0: none was chosen. */
+static int pin_from(const json_t *path, size_t hops, const char *ret[HOPS_MAX])
+{
+	if (!path || json_is_null(path))
+		return 0;
+	if (json_array_size(path) != hops)
+		return -EBADMSG;
+	for (size_t i = 0; i < hops; i++) {
+		ret[i] = json_string_value(json_array_get(path, i));
+		if (!ret[i] || strlen(ret[i]) >= RELAY_NAME_MAX)
+			return -EBADMSG;
+	}
+	return 1;
+}
+
+/* -EBADMSG: the line makes no sense. Other errors are the kernel's. */
 static int adopt_one(struct client_role *c, const struct saved *s, const struct plan *have)
 {
 	json_int_t hops = json_integer_value(json_object_get(s->circuit, "hops"));
+	struct client_saved saved = { .id = s->id, .opened = json_is_true(json_object_get(s->circuit, "opened")) };
+	const char *pin[HOPS_MAX];
 	struct client_circuit *cc;
 	struct origin_record rec;
-	struct prefix *to;
-	size_t n;
-	bool open = record_to_origin(json_object_get(s->circuit, "open"), &rec) == 0 && rec.circuit.slot == s->id;
-	int r = prefixes_from(json_object_get(s->circuit, "to"), &to, &n);
+	int r, pinned;
 
+	if (hops < 1 || hops > HOPS_MAX || s->id < 1 || s->id > SLOT_MAX)
+		return -EBADMSG;
+	saved.hops = (size_t)hops;
+	pinned = pin_from(json_object_get(s->circuit, "path"), saved.hops, pin);
+	if (pinned < 0)
+		return pinned;
+	saved.pin = pinned ? pin : NULL;
+	if (record_to_origin(json_object_get(s->circuit, "open"), &rec) == 0 && rec.circuit.slot == s->id &&
+	    rec.circuit.n_layers == saved.hops)
+		saved.open = &rec;
+	r = prefixes_from(json_object_get(s->circuit, "to"), &saved.to, &saved.n_to);
 	if (r < 0)
 		return r;
-	if (hops < 1 || hops > HOPS_MAX || (open && (size_t)hops != rec.circuit.n_layers))
-		r = -EBADMSG;
-	else
-		r = client_circuit_adopt(&c->env, s->id, to, n, (size_t)hops, open ? &rec : NULL, have, &cc);
+	r = client_circuit_adopt(&c->env, &saved, have, &cc);
 	if (r < 0) {
-		free(to);
+		free(saved.to);
 		return r;
 	}
 	HASH_ADD(hh, c->circuits, id, sizeof(cc->id), cc);
 	return 0;
 }
 
-/* What earlier runs left and nobody knows any more. */
-static int remove_orphans(struct client_role *c, const struct plan *have)
+static int adopt_saved(struct client_role *c, const struct plan *have)
 {
-	_cleanup_plan_ struct plan wanted = { 0 }, add = { 0 }, orphans = { 0 };
+	struct saved *s, *next;
+	int r = 0;
+
+	HASH_ITER (hh, c->saved, s, next) {
+		if (r == 0)
+			r = adopt_one(c, s, have);
+		if (r == -EBADMSG) {
+			log_err("%s/client-circuits: what it says of circuit %u makes no sense", c->c.conf->run, s->id);
+			r = 0;
+		}
+		HASH_DEL(c->saved, s);
+		json_decref(s->circuit);
+		free(s);
+	}
+	return r;
+}
+
+/* ---- what earlier runs left and the journal does not know ---- */
+
+/*
+ * Whether it belongs to a kill switch, and to which: -1 of none, 0 unknown. The names are plan_selection's. Such things
+ * are never removed without being asked for: what they block was meant to be blocked.
+ */
+static int64_t kill_id(const struct kobject *o)
+{
+	unsigned long id;
+	char *end;
+
+	if (o->type == KOBJ_ROUTE && o->route.type == ROUTE_UNREACHABLE && o->route.table == RT_TABLE_ANON) {
+		uint32_t metric = o->route.metric;
+
+		return metric > ROUTE_METRIC_UNREACHABLE && metric <= ROUTE_METRIC_UNREACHABLE + SELECTION_MAX
+			       ? metric - ROUTE_METRIC_UNREACHABLE
+			       : 0;
+	}
+	if (o->type != KOBJ_NFT || o->nft.kind != NFT_CHAIN || strncmp(o->nft.name, "kill", 4) != 0)
+		return -1;
+	if (o->nft.name[4] < '1' || o->nft.name[4] > '9')
+		return 0;
+	id = strtoul(o->nft.name + 4, &end, 10);
+	return id <= SELECTION_MAX && (*end == '\0' || *end == '_') ? (int64_t)id : 0;
+}
+
+static int keep_stray(struct client_role *c, uint32_t id, const struct kobject *o)
+{
+	struct client_circuit *cc;
+	int r;
+
+	HASH_FIND(hh, c->circuits, &id, sizeof(id), cc);
+	if (!cc) {
+		r = client_circuit_stray(&c->env, id, &cc);
+		if (r < 0)
+			return r;
+		HASH_ADD(hh, c->circuits, id, sizeof(cc->id), cc);
+		log_warn("circuit %u: unknown selection, left by an earlier run; it stays blocked until `anonctl "
+			 "circuit down %u`",
+			 id, id);
+	}
+	return client_circuit_add_extra(cc, o);
+}
+
+/* The orphans without the kill switches among them, which become circuits that have failed. */
+static int spare_kill_switches(struct client_role *c, const struct plan *orphans, struct plan *ret)
+{
+	size_t unnamed = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < orphans->n; i++) {
+		int64_t id = kill_id(&orphans->v[i]);
+
+		if (id < 0)
+			r = plan_add_copy(ret, &orphans->v[i]);
+		else if (id > 0)
+			r = keep_stray(c, (uint32_t)id, &orphans->v[i]);
+		else
+			unnamed++;
+	}
+	if (unnamed)
+		log_warn("%zu kernel objects look like a kill switch of another version; only `anond --flush` "
+			 "removes them",
+			 unnamed);
+	return r;
+}
+
+static int wanted_plan(const struct client_role *c, struct plan *wanted)
+{
 	const struct client_circuit *cc;
-	int r = plan_base(&wanted);
+	int r = plan_base(wanted);
 
 	if (r == 0)
-		r = plan_client_base(&wanted);
+		r = plan_client_base(wanted);
 	for (cc = c->circuits; r == 0 && cc; cc = cc->hh.next)
-		r = client_circuit_plan(cc, &wanted);
+		r = client_circuit_plan(cc, wanted);
+	return r;
+}
+
+static int remove_orphans(struct client_role *c, const struct plan *have)
+{
+	_cleanup_plan_ struct plan wanted = { 0 }, add = { 0 }, orphans = { 0 }, gone = { 0 };
+	int r = wanted_plan(c, &wanted);
+
 	if (r == 0)
 		r = plan_diff(&wanted, have, &add, &orphans);
-	if (r == 0 && orphans.n) {
-		log_notice("removing %zu orphaned kernel objects", orphans.n);
-		r = kernel_remove(c->c.kernel, &orphans);
+	if (r == 0)
+		r = spare_kill_switches(c, &orphans, &gone);
+	if (r == 0 && gone.n) {
+		log_notice("removing %zu orphaned kernel objects", gone.n);
+		r = kernel_remove(c->c.kernel, &gone);
 	}
 	return r;
 }
@@ -293,24 +436,121 @@ static int remove_orphans(struct client_role *c, const struct plan *have)
 static int adopt(struct client_role *c, struct error *err)
 {
 	_cleanup_plan_ struct plan have = { 0 };
-	struct saved *s, *next;
 	int r = kernel_dump(c->c.kernel, KERNEL_DUMP_ALL, keep_ours, &have);
 
-	HASH_ITER (hh, c->saved, s, next) {
-		if (r == 0 && adopt_one(c, s, &have) < 0)
-			r = error_set(err, -EBADMSG, "%s/client-circuits: circuit %u is damaged", c->c.conf->run,
-				      s->id);
-		HASH_DEL(c->saved, s);
-		json_decref(s->circuit);
-		free(s);
-	}
 	if (r < 0)
-		return err->text[0] ? r
-				    : error_set(err, r, "cannot read what an earlier run left: %s",
-						kernel_error_text(c->c.kernel));
+		return error_set(err, r, "cannot read what an earlier run left: %s", kernel_error_text(c->c.kernel));
+	c->adopting = true;
+	r = adopt_saved(c, &have);
+	if (r < 0)
+		return error_set(err, r, "cannot take up what an earlier run left: %s", kernel_error_text(c->c.kernel));
 	r = remove_orphans(c, &have);
-	return r < 0 ? error_set(err, r, "cannot remove what an earlier run left: %s", kernel_error_text(c->c.kernel))
-		     : 0;
+	if (r < 0)
+		return error_set(err, r, "cannot remove what an earlier run left: %s", kernel_error_text(c->c.kernel));
+	c->adopting = false;
+	compact(c);
+	overlay_renew_identity(c->overlay);
+	return 0;
+}
+
+/* ---- repair ---- */
+
+static int add_nft(const struct plan *from, const char *only, struct plan *to)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < from->n; i++)
+		if (from->v[i].type == KOBJ_NFT && (!only || strcmp(from->v[i].nft.name, only) == 0))
+			r = plan_add_copy(to, &from->v[i]);
+	return r;
+}
+
+/* Whether the nft object of a stray is missing: what else it held is not known, so one that stands is not touched. */
+static bool stray_lacks(const struct client_circuit *cc, const struct plan *have)
+{
+	for (size_t i = 0; i < cc->extra.n; i++) {
+		bool there = cc->extra.v[i].type != KOBJ_NFT;
+
+		for (size_t k = 0; k < have->n && !there; k++)
+			there = kobject_equal(&have->v[k], &cc->extra.v[i]);
+		if (!there)
+			return true;
+	}
+	return false;
+}
+
+/* cc NULL: all. With it what the chains stand on. */
+static int fences_plan(const struct client_role *c, const struct client_circuit *only, const struct plan *have,
+		       struct plan *ret)
+{
+	_cleanup_plan_ struct plan base = { 0 }, client = { 0 }, selections = { 0 };
+	const struct client_circuit *cc;
+	int r = plan_base(&base);
+
+	if (r == 0)
+		r = plan_client_base(&client);
+	for (cc = c->circuits; r == 0 && cc; cc = cc->hh.next)
+		if ((!only || cc == only) && (!cc->stray || (cc->n_to && stray_lacks(cc, have))))
+			r = client_circuit_plan_selection(cc, &selections);
+	if (r == 0)
+		r = add_nft(&base, NULL, ret);
+	if (r == 0)
+		r = add_nft(&client, "kill_judge", ret);
+	return r < 0 ? r : add_nft(&selections, NULL, ret);
+}
+
+static int fences_apply(const struct client_role *c, const struct client_circuit *only, const struct plan *have)
+{
+	_cleanup_plan_ struct plan plan = { 0 };
+	int r = fences_plan(c, only, have, &plan);
+
+	return r < 0 ? r : kernel_apply(c->c.kernel, &plan);
+}
+
+/* All at once; if that is refused, one by one: what is wrong with one must not open the others. */
+static void repair_fences(const struct client_role *c, const struct plan *have)
+{
+	const struct client_circuit *cc;
+
+	if (fences_apply(c, NULL, have) == 0)
+		return;
+	for (cc = c->circuits; cc; cc = cc->hh.next)
+		if (fences_apply(c, cc, have) < 0)
+			log_err("circuit %u: its kill switch cannot be put back: %s", cc->id,
+				kernel_error_text(c->c.kernel));
+}
+
+static void repair_selections(const struct client_role *c)
+{
+	_cleanup_plan_ struct plan plan = { 0 };
+	const struct client_circuit *cc;
+	int r = plan_base(&plan);
+
+	if (r == 0)
+		r = plan_client_base(&plan);
+	for (cc = c->circuits; r == 0 && cc; cc = cc->hh.next)
+		if (!cc->stray)
+			r = client_circuit_plan_selection(cc, &plan);
+	if (r == 0)
+		r = kernel_apply(c->c.kernel, &plan);
+	if (r < 0)
+		log_err("the client cannot be put back into the kernel: %s", kernel_error_text(c->c.kernel));
+}
+
+size_t client_role_repair(struct client_role *c)
+{
+	_cleanup_plan_ struct plan have = { 0 }, wanted = { 0 }, missing = { 0 }, rest = { 0 };
+	struct client_circuit *cc, *next;
+
+	/* What cannot be read is made again nevertheless. */
+	if (kernel_dump(c->c.kernel, KERNEL_DUMP_ALL, keep_ours, &have) == 0 && wanted_plan(c, &wanted) == 0)
+		plan_diff(&wanted, &have, &missing, &rest);
+	repair_fences(c, &have);
+	repair_selections(c);
+	overlay_repair(c->overlay);
+	HASH_ITER (hh, c->circuits, cc, next)
+		client_circuit_repair(cc);
+	return missing.n;
 }
 
 /* ---- life ---- */
@@ -336,9 +576,9 @@ static int state_open(struct client_role *c, struct error *err)
 	r = journal_open(path, load_line, c, &c->journal);
 	if (r < 0)
 		return error_set(err, r, "%s: %s", path, strerror(-r));
-	/* Starting without a circuit would take its kill switch away as an orphan. */
+	/* A circuit that is not known for this keeps its kill switch: spare_kill_switches. */
 	if (journal_damaged(c->journal))
-		return error_set(err, -EBADMSG, "%s: %zu damaged lines", path, journal_damaged(c->journal));
+		log_err("%s: %zu damaged lines are left out", path, journal_damaged(c->journal));
 	return 0;
 }
 
@@ -401,8 +641,6 @@ void client_role_free(struct client_role *c, bool leave)
 
 	if (!c)
 		return;
-	while (c->lingering)
-		linger_free(c->lingering);
 	HASH_ITER (hh, c->circuits, cc, next) {
 		HASH_DEL(c->circuits, cc);
 		if (leave)
@@ -410,6 +648,8 @@ void client_role_free(struct client_role *c, bool leave)
 		else
 			client_circuit_close(cc);
 	}
+	while (c->lingering)
+		linger_free(c->lingering);
 	if (!leave)
 		remove_all(c);
 	overlay_free(c->overlay);
@@ -478,17 +718,35 @@ static bool prefix_same(const struct prefix *a, const struct prefix *b)
 	       memcmp(&a->a6, &b->a6, a->family == AF_INET ? sizeof(a->a4) : sizeof(a->a6)) == 0;
 }
 
-/* The circuit that carries one of these destinations already, 0 if none. */
-static uint32_t conflict(const struct client_role *c, const struct prefix *to, size_t n)
+static bool lists(const struct prefix *v, size_t n, const struct prefix *p)
 {
-	const struct client_circuit *cc;
+	for (size_t i = 0; i < n; i++)
+		if (prefix_same(&v[i], p))
+			return true;
+	return false;
+}
+
+/* The circuit that carries one of these destinations already. Beside a stray another one may be made. */
+static struct client_circuit *conflict(const struct client_role *c, const struct prefix *to, size_t n)
+{
+	struct client_circuit *cc;
 
 	for (cc = c->circuits; cc; cc = cc->hh.next)
-		for (size_t i = 0; i < cc->n_to; i++)
-			for (size_t k = 0; k < n; k++)
-				if (prefix_same(&cc->to[i], &to[k]))
-					return cc->id;
-	return 0;
+		for (size_t i = 0; i < n && !cc->stray; i++)
+			if (lists(cc->to, cc->n_to, &to[i]))
+				return cc;
+	return NULL;
+}
+
+static bool same_selection(const struct client_circuit *cc, const struct prefix *to, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!lists(cc->to, cc->n_to, &to[i]))
+			return false;
+	for (size_t i = 0; i < cc->n_to; i++)
+		if (!lists(to, n, &cc->to[i]))
+			return false;
+	return true;
 }
 
 struct up_args {
@@ -582,42 +840,69 @@ static int reply_code(int r)
 	}
 }
 
+/* On an error nothing of it is left, neither in the kernel nor in the journal, and a->to is the caller's. */
+static int begin(struct client_role *c, struct up_args *a, struct client_circuit **ret, struct error *err)
+{
+	struct client_circuit *cc;
+	int r = client_circuit_new(&c->env, free_id(c), a->to, a->n_to, a->hops, a->pinned ? a->pin : NULL, &cc, err);
+
+	if (r < 0)
+		return r;
+	a->to = NULL;
+	/* First in the journal: a kill switch that the next start does not know nobody could account for. */
+	r = save(c, circuit_line(cc));
+	if (r < 0) {
+		client_circuit_forget(cc);
+		return error_set(err, r, "the circuit table in %s cannot be written: %s", c->c.conf->run, strerror(-r));
+	}
+	HASH_ADD(hh, c->circuits, id, sizeof(cc->id), cc);
+	r = client_circuit_start(cc, err);
+	if (r < 0) {
+		HASH_DEL(c->circuits, cc);
+		save(c, json_pack("{s:I}", "gone", (json_int_t)cc->id));
+		client_circuit_forget(cc);
+		return r;
+	}
+	*ret = cc;
+	return 0;
+}
+
 void client_role_up(struct client_role *c, struct control_conn *conn, const json_t *args)
 {
 	struct up_args a = { 0 };
 	struct error err = { "" };
-	struct client_circuit *cc;
 	int r = parse_up(c, args, &a, &err);
-	uint32_t other = r == 0 ? conflict(c, a.to, a.n_to) : 0;
+	struct client_circuit *cc = r == 0 ? conflict(c, a.to, a.n_to) : NULL;
 
-	if (r < 0) {
-		control_error(conn, reply_code(r), "%s", err.text);
-	} else if (HASH_COUNT(c->circuits) >= CIRCUITS_MAX) {
+	if (r == 0 && cc && client_circuit_is_down(cc) && same_selection(cc, a.to, a.n_to)) {
+		r = client_circuit_again(cc, a.hops, a.pinned ? a.pin : NULL, &err);
+	} else if (r == 0 && cc) {
+		control_error(conn, REPLY_CONFLICT, "circuit %u carries one of these destinations already", cc->id);
+		free(a.to);
+		return;
+	} else if (r == 0 && HASH_COUNT(c->circuits) >= CIRCUITS_MAX) {
 		control_error(conn, REPLY_LIMIT, "there are %d circuits already", CIRCUITS_MAX);
-	} else if (other) {
-		control_error(conn, REPLY_CONFLICT, "circuit %u carries one of these destinations already", other);
-	} else {
-		r = client_circuit_new(&c->env, free_id(c), a.to, a.n_to, a.hops, a.pinned ? a.pin : NULL, &cc, &err);
-		if (r == 0) {
-			HASH_ADD(hh, c->circuits, id, sizeof(cc->id), cc);
-			on_changed(cc);
-			client_circuit_wait(cc, conn, a.wait);
-			return;
-		}
-		control_error(conn, reply_code(r), "%s", err.text);
+		free(a.to);
+		return;
+	} else if (r == 0) {
+		r = begin(c, &a, &cc, &err);
 	}
 	free(a.to);
+	if (r < 0)
+		control_error(conn, reply_code(r), "%s", err.text);
+	else
+		client_circuit_wait(cc, conn, a.wait);
 }
 
 static void close_circuit(struct client_role *c, struct client_circuit *cc)
 {
 	uint32_t id = cc->id;
-	struct relay_id guard = cc->path[0].id;
+	bool stray = cc->stray;
 
 	HASH_DEL(c->circuits, cc);
 	client_circuit_close(cc);
-	save(c, json_pack("{s:I}", "gone", (json_int_t)id));
-	release_guard(c, &guard);
+	if (!stray)
+		save(c, json_pack("{s:I}", "gone", (json_int_t)id));
 }
 
 /* args.id, or NULL after an answer. */

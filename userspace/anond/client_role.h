@@ -4,7 +4,7 @@
  *
  * A circuit here is what the user asked for: destinations that may leave only through it. The kill switch for them is
  * in the kernel before anything is built and stays until `circuit down`, whatever becomes of the circuit. Under it come
- * and go the attempts to build one (circuit/origin.h): up to ATTEMPTS_MAX until the first is open.
+ * and go the attempts to build one (circuit/origin.h, client_circuit.h).
  */
 #pragma once
 
@@ -25,6 +25,11 @@ int client_role_new(const struct client_role_config *conf, struct client_role **
 /* leave: circuits and kill switches stay in the kernel; otherwise everything is removed. */
 void client_role_free(struct client_role *c, bool leave);
 int client_role_set_network(struct client_role *c, const struct network *net);
+/*
+ * Somebody changed nftables or events were lost: put everything into the kernel again, kill switches first. The number
+ * of objects that were missing.
+ */
+size_t client_role_repair(struct client_role *c);
 
 void client_role_echo(struct client_role *c, uint16_t id, uint32_t rtt_us);
 /* An SA of ours, or one that was, is gone from the kernel. */

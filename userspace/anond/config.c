@@ -154,8 +154,9 @@ static const struct option options[] = {
 	WORD(NULL, "network-key", NULL, parse_network_key, "public key that must have signed the network file"),
 	TEXT("keys", keys, "/var/lib/anond/keys", "directory of the relay's keys"),
 	TEXT("run", run, "/run/anond", "directory of the control socket and the circuit table"),
-	TEXT("user", user, NULL, "user to become"),
-	TEXT("group", group, NULL, "group to become; the control socket belongs to it"),
+	TEXT("state", state, "/var/lib/anond/state", "directory of what outlives a restart of the host"),
+	TEXT("user", user, "anond", "user to become; root keeps no privileges but the one needed either"),
+	TEXT("group", group, NULL, "group to become, default the user's; the control socket belongs to it"),
 	TEXT("vici", vici, "/run/charon.anond.vici", "charon's control socket"),
 	UINT(NULL, "hops", hops, "3", 1, HOPS_MAX, 1, "relays of a circuit"),
 	WORD(NULL, "suite", "aes128gcm16", parse_suite, "ESP transform: aes128gcm16 or chacha20poly1305"),
@@ -446,7 +447,7 @@ static int check(struct config *conf, struct error *err)
 		return error_set(err, -EINVAL, "role: a relay cannot be a client too");
 	if (check_path("network", conf->network, 4000, err) < 0 || check_path("keys", conf->keys, 4000, err) < 0 ||
 	    check_path("run", conf->run, SOCKET_PATH_MAX - strlen("/control"), err) < 0 ||
-	    check_path("vici", conf->vici, SOCKET_PATH_MAX, err) < 0)
+	    check_path("state", conf->state, 4000, err) < 0 || check_path("vici", conf->vici, SOCKET_PATH_MAX, err) < 0)
 		return -EINVAL;
 	if (sodium_is_zero(conf->network_key, sizeof(conf->network_key)))
 		return error_set(err, -EINVAL, "network-key: missing; without it no network file can be trusted");
@@ -518,6 +519,7 @@ void config_free(struct config *conf)
 	free(conf->network);
 	free(conf->keys);
 	free(conf->run);
+	free(conf->state);
 	free(conf->user);
 	free(conf->group);
 	free(conf->vici);

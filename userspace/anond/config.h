@@ -32,8 +32,10 @@ struct config {
 	uint8_t network_key[32]; /* Ed25519 public */
 	char *keys;		 /* directory of the relay's keys; set for every relay */
 	char *run;		 /* directory of the control socket and the circuit table */
-	char *user, *group;	 /* NULL: keep */
-	char *vici;		 /* path of charon's socket */
+	char *state;		 /* directory of what outlives a restart of the host */
+	char *user;
+	char *group; /* NULL: the user's own */
+	char *vici;  /* path of charon's socket */
 	uint32_t hops;
 	enum suite suite;
 	int log_level;		     /* syslog priority */

@@ -81,7 +81,7 @@ static void conn_flush(struct control_conn *conn)
 void control_reply(struct control_conn *conn, int code, json_t *body)
 {
 	struct control *c = conn->control;
-	_cleanup_free_ char *text = body ? json_dumps(body, JSON_COMPACT) : strdup("{}");
+	_cleanup_free_ char *text = body ? json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(6)) : strdup("{}");
 	int n = text ? asprintf(&conn->out, "%d %s\n", code, text) : -1;
 
 	json_decref(body);
@@ -213,7 +213,7 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int events)
 		close(fd);
 }
 
-static int listen_at(struct control *c, const struct account *owner)
+static int listen_at(struct control *c)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 
@@ -223,19 +223,14 @@ static int listen_at(struct control *c, const struct account *owner)
 	if (c->fd < 0)
 		return -errno;
 	unlink(c->path);
-	/* The mode is 0600 until the socket belongs to its group. */
-	mode_t before = umask(0177);
+	mode_t before = umask(0117);
 	int r = bind(c->fd, (struct sockaddr *)&sa, sizeof(sa));
 
 	umask(before);
-	if (r < 0 || (owner && chown(c->path, owner->uid, owner->gid) < 0) || chmod(c->path, 0660) < 0 ||
-	    listen(c->fd, 16) < 0)
-		return -errno;
-	return 0;
+	return r < 0 || listen(c->fd, 16) < 0 ? -errno : 0;
 }
 
-int control_new(struct ev_loop *loop, const char *path, const struct account *owner, const struct control_ops *ops,
-		void *ctx, struct control **ret)
+int control_new(struct ev_loop *loop, const char *path, const struct control_ops *ops, void *ctx, struct control **ret)
 {
 	struct control *c = calloc(1, sizeof(*c));
 	int r;
@@ -249,7 +244,7 @@ int control_new(struct ev_loop *loop, const char *path, const struct account *ow
 	LIST_INIT(&c->conns);
 	ev_io_init(&c->io, on_accept, -1, EV_READ);
 	c->path = strdup(path);
-	r = c->path ? listen_at(c, owner) : -ENOMEM;
+	r = c->path ? listen_at(c) : -ENOMEM;
 	if (r < 0) {
 		control_free(c);
 		return r;

@@ -2,15 +2,13 @@
 /*
  * The control socket: a Unix stream socket, one request (a JSON object on one line) per connection, answered by
  * progress lines and one final line "CODE {json}" (lib/reply.h). Who may connect is decided by the socket's owner,
- * group and mode, 0660.
+ * group and mode, 0660, which it has from the moment that it exists.
  */
 #pragma once
 
 #include <ev.h>
 #include <jansson.h>
 #include <stdbool.h>
-
-#include "anond/privilege.h"
 
 struct control;
 struct control_conn;
@@ -24,9 +22,8 @@ struct control_ops {
 	void (*closed)(void *ctx, struct control_conn *conn);
 };
 
-/* Listens at path. owner: whom the socket is given to, or NULL. Negative errno. */
-int control_new(struct ev_loop *loop, const char *path, const struct account *owner, const struct control_ops *ops,
-		void *ctx, struct control **ret);
+/* Listens at path, as the user and group that the process has now. Negative errno. */
+int control_new(struct ev_loop *loop, const char *path, const struct control_ops *ops, void *ctx, struct control **ret);
 void control_free(struct control *c); /* NULL is fine; removes the socket */
 
 /* Send the final line and finish the connection: conn is gone. Steals body (NULL: {}). */

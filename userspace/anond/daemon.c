@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "anond/newest.h"
 #include "kernel/probe.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -14,6 +15,14 @@
 struct overlay *daemon_overlay(const struct daemon *d)
 {
 	return d->client ? client_role_overlay(d->client) : relay_role_overlay(d->relay);
+}
+
+void daemon_remember_network(const struct daemon *d)
+{
+	struct error err = { "" };
+
+	if (newest_save(d->conf->state, d->conf->network_key, d->net->valid_from, &err) < 0)
+		log_warn("an older network file cannot be told after the next start: %s", err.text);
 }
 
 int daemon_reload(struct daemon *d, struct error *err)
@@ -41,6 +50,7 @@ int daemon_reload(struct daemon *d, struct error *err)
 	}
 	network_free(d->net);
 	d->net = net;
+	daemon_remember_network(d);
 	log_notice("network file read again: %zu relays", net->n_relays);
 	return 0;
 }

@@ -17,16 +17,20 @@ struct daemon {
 	struct kernel *kernel;
 	struct kernel_events *events;
 	ev_io io_route, io_xfrm, io_nft;
+	ev_timer repair; /* a moment after somebody changed the kernel's tables */
 	struct echo *echo;
 	struct relay_role *relay; /* one of these two */
 	struct client_role *client;
 	struct control *control;
+	int lock; /* descriptor, -1: not held */
 	uint64_t started_ms;
 	struct control_conn *listing; /* waits for byte counts of `link list` */
 };
 
 extern const struct control_ops daemon_control_ops; /* ctx: struct daemon */
 
+/* Have the next start refuse an older network file than the present one. */
+void daemon_remember_network(const struct daemon *d);
 /* Read the network file again and put it in force; on error the old one stays. */
 int daemon_reload(struct daemon *d, struct error *err);
 struct overlay *daemon_overlay(const struct daemon *d);

@@ -5,40 +5,32 @@
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 #include <sodium.h>
-#include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
+#include "anond/echo_book.h"
 #include "lib/cleanup.h"
 
 /*
  * The exit must learn nothing from an echo that would tell two circuits of one client together (a counter, a clock),
- * and must not be able to answer one it has not seen: identifier and sequence number are random, and what we want
- * to know when the answer comes is sealed in the payload.
+ * and must not be able to answer one that it has not seen: identifier, sequence number and payload are random.
  */
-struct sealed {
-	uint64_t sent_us;
-	uint16_t id;
-	uint8_t pad[6];
-};
-
-struct payload {
-	uint8_t nonce[crypto_secretbox_NONCEBYTES];
-	uint8_t box[crypto_secretbox_MACBYTES + sizeof(struct sealed)];
-};
-
 struct message {
 	struct icmphdr head; /* the echo header has the same layout in both families */
-	struct payload payload;
+	uint8_t payload[ECHO_NONCE_LEN - sizeof(((struct icmphdr *)0)->un.echo)];
 };
+_Static_assert(offsetof(struct message, payload) ==
+		       offsetof(struct message, head.un.echo) + sizeof(((struct icmphdr *)0)->un.echo),
+	       "the nonce is one run of bytes");
 
 struct echo {
 	struct ev_loop *loop;
 	ev_io io4, io6;
 	echo_fn fn;
 	void *ctx;
-	uint8_t key[crypto_secretbox_KEYBYTES];
+	struct echo_book *book;
 };
 
 static uint64_t now_us(void)
@@ -61,49 +53,115 @@ static uint16_t checksum(const void *p, size_t len)
 	return (uint16_t)~sum;
 }
 
-static void receive(struct echo *e, int fd, uint8_t reply_type, bool with_ip_header)
+static uint8_t *nonce_of(struct message *m)
 {
-	uint8_t buf[2048];
-	struct message m;
-	struct sealed what;
-	uint64_t now;
-	ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-	size_t skip = with_ip_header && n > 0 ? (size_t)(buf[0] & 15) * 4 : 0;
+	return (uint8_t *)m + offsetof(struct message, head.un.echo);
+}
 
-	if (n < 0 || (size_t)n < skip + sizeof(m))
+static void judge(struct echo *e, struct message *m, uint8_t reply_type, struct echo_reply *reply)
+{
+	uint32_t rtt_us;
+	uint16_t id;
+
+	if (m->head.type != reply_type || m->head.code != 0)
 		return;
-	memcpy(&m, buf + skip, sizeof(m));
-	if (m.head.type != reply_type || m.head.code != 0)
-		return;
-	if (crypto_secretbox_open_easy((uint8_t *)&what, m.payload.box, sizeof(m.payload.box), m.payload.nonce,
-				       e->key) != 0)
-		return;
-	now = now_us();
-	if (what.sent_us <= now && now - what.sent_us <= UINT32_MAX)
-		e->fn(e->ctx, what.id, (uint32_t)(now - what.sent_us));
+	reply->nonce = nonce_of(m);
+	if (echo_book_take(e->book, reply, now_us(), &id, &rtt_us))
+		e->fn(e->ctx, id, rtt_us);
+}
+
+/* The control message of this kind, which holds so many bytes, or NULL. */
+static const void *control_of(struct msghdr *msg, int level, int type, size_t size)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c))
+		if (c->cmsg_level == level && c->cmsg_type == type && c->cmsg_len >= CMSG_LEN(size))
+			return CMSG_DATA(c);
+	return NULL;
+}
+
+/* One datagram with its source and a control message. Its length, or -1. */
+static ssize_t receive(int fd, void *buf, size_t size, void *from, socklen_t from_len, void *control,
+		       size_t control_len, struct msghdr *ret_msg)
+{
+	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	ssize_t n;
+
+	*ret_msg = (struct msghdr){
+		.msg_name = from,
+		.msg_namelen = from_len,
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = control_len,
+	};
+	n = recvmsg(fd, ret_msg, MSG_DONTWAIT);
+	ret_msg->msg_iov = NULL;
+	return n < 0 || ret_msg->msg_namelen != from_len || (ret_msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ? -1 : n;
 }
 
 static void on_io4(struct ev_loop *loop, ev_io *w, int events)
 {
+	union {
+		char buf[CMSG_SPACE(sizeof(struct in_pktinfo))];
+		struct cmsghdr align;
+	} control;
+	uint8_t buf[60 + sizeof(struct message)]; /* with an IPv4 header, RFC 791 section 3.1 */
+	struct sockaddr_in from;
+	struct in_pktinfo info;
+	struct message m;
+	struct msghdr msg;
+	const void *c;
+	ssize_t n = receive(w->fd, buf, sizeof(buf), &from, sizeof(from), &control, sizeof(control), &msg);
+	size_t skip = n > 0 ? (size_t)(buf[0] & 15) * 4 : 0;
+
 	(void)loop;
 	(void)events;
-	receive(w->data, w->fd, ICMP_ECHOREPLY, true);
+	if (n < 0 || (size_t)n != skip + sizeof(m))
+		return;
+	c = control_of(&msg, IPPROTO_IP, IP_PKTINFO, sizeof(info));
+	if (!c)
+		return;
+	memcpy(&info, c, sizeof(info));
+	memcpy(&m, buf + skip, sizeof(m));
+	judge(w->data, &m, ICMP_ECHOREPLY,
+	      &(struct echo_reply){
+		      .ifindex = (unsigned int)info.ipi_ifindex, .family = AF_INET, .from4 = from.sin_addr });
 }
 
 static void on_io6(struct ev_loop *loop, ev_io *w, int events)
 {
+	union {
+		char buf[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+		struct cmsghdr align;
+	} control;
+	struct sockaddr_in6 from;
+	struct in6_pktinfo info;
+	struct message m;
+	struct msghdr msg;
+	const void *c;
+	ssize_t n = receive(w->fd, &m, sizeof(m), &from, sizeof(from), &control, sizeof(control), &msg);
+
 	(void)loop;
 	(void)events;
-	receive(w->data, w->fd, ICMP6_ECHO_REPLY, false);
+	if (n != (ssize_t)sizeof(m))
+		return;
+	c = control_of(&msg, IPPROTO_IPV6, IPV6_PKTINFO, sizeof(info));
+	if (!c)
+		return;
+	memcpy(&info, c, sizeof(info));
+	judge(w->data, &m, ICMP6_ECHO_REPLY,
+	      &(struct echo_reply){ .ifindex = info.ipi6_ifindex, .family = AF_INET6, .from6 = from.sin6_addr });
 }
 
 static int socket4(void)
 {
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMP);
 	const uint32_t pass = ~(1u << ICMP_ECHOREPLY);
+	const int on = 1;
 
 	/* ICMP_FILTER (1) of <linux/icmp.h>, which cannot be included beside <netinet/ip_icmp.h>. */
-	if (fd < 0 || setsockopt(fd, SOL_RAW, 1, &pass, sizeof(pass)) < 0)
+	if (fd < 0 || setsockopt(fd, SOL_RAW, 1, &pass, sizeof(pass)) < 0 ||
+	    setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0)
 		return -errno;
 	return steal_fd(&fd);
 }
@@ -112,10 +170,12 @@ static int socket6(void)
 {
 	_cleanup_close_ int fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6);
 	struct icmp6_filter pass;
+	const int on = 1;
 
 	ICMP6_FILTER_SETBLOCKALL(&pass);
 	ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &pass);
-	if (fd < 0 || setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &pass, sizeof(pass)) < 0)
+	if (fd < 0 || setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &pass, sizeof(pass)) < 0 ||
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) < 0)
 		return -errno;
 	return steal_fd(&fd);
 }
@@ -134,7 +194,8 @@ int echo_new(struct ev_loop *loop, echo_fn fn, void *ctx, struct echo **ret)
 		return fd4 < 0 ? fd4 : fd6;
 	}
 	e = calloc(1, sizeof(*e));
-	if (!e) {
+	if (!e || echo_book_new(&e->book) < 0) {
+		free(e);
 		close(fd4);
 		close(fd6);
 		return -ENOMEM;
@@ -142,7 +203,6 @@ int echo_new(struct ev_loop *loop, echo_fn fn, void *ctx, struct echo **ret)
 	e->loop = loop;
 	e->fn = fn;
 	e->ctx = ctx;
-	randombytes_buf(e->key, sizeof(e->key));
 	ev_io_init(&e->io4, on_io4, fd4, EV_READ);
 	ev_io_init(&e->io6, on_io6, fd6, EV_READ);
 	e->io4.data = e->io6.data = e;
@@ -160,19 +220,18 @@ void echo_free(struct echo *e)
 	ev_io_stop(e->loop, &e->io6);
 	close(e->io4.fd);
 	close(e->io6.fd);
-	sodium_memzero(e->key, sizeof(e->key));
+	echo_book_free(e->book);
 	free(e);
 }
 
-static void fill(const struct echo *e, struct message *m, uint8_t type, uint16_t id)
+static int fill(const struct echo *e, struct message *m, uint8_t type, struct echo_request *r)
 {
-	const struct sealed what = { .sent_us = now_us(), .id = id };
-
 	memset(m, 0, sizeof(*m));
 	m->head.type = type;
-	randombytes_buf(&m->head.un.echo, sizeof(m->head.un.echo));
-	randombytes_buf(m->payload.nonce, sizeof(m->payload.nonce));
-	crypto_secretbox_easy(m->payload.box, (const uint8_t *)&what, sizeof(what), m->payload.nonce, e->key);
+	randombytes_buf(r->nonce, sizeof(r->nonce));
+	memcpy(nonce_of(m), r->nonce, sizeof(r->nonce));
+	r->sent_us = now_us();
+	return echo_book_add(e->book, r);
 }
 
 static int send_from(int fd, void *to, socklen_t to_len, const struct message *m, void *control, size_t control_len)
@@ -199,10 +258,13 @@ int echo_send4(struct echo *e, unsigned int ifindex, struct in_addr from, struct
 		struct cmsghdr align;
 	} control = { .align = {
 			      .cmsg_len = CMSG_LEN(sizeof(info)), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO } };
+	struct echo_request r = { .id = id, .ifindex = ifindex, .family = AF_INET, .to4 = to };
 	struct message m;
+	int err = fill(e, &m, ICMP_ECHO, &r);
 
+	if (err < 0)
+		return err;
 	memcpy(CMSG_DATA(&control.align), &info, sizeof(info));
-	fill(e, &m, ICMP_ECHO, id);
 	m.head.checksum = checksum(&m, sizeof(m));
 	return send_from(e->io4.fd, &sa, sizeof(sa), &m, &control, sizeof(control));
 }
@@ -218,9 +280,19 @@ int echo_send6(struct echo *e, unsigned int ifindex, const struct in6_addr *from
 	} control = {
 		.align = { .cmsg_len = CMSG_LEN(sizeof(info)), .cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO }
 	};
+	struct echo_request r = { .id = id, .ifindex = ifindex, .family = AF_INET6, .to6 = *to };
 	struct message m;
+	int err = fill(e, &m, ICMP6_ECHO_REQUEST, &r);
 
+	if (err < 0)
+		return err;
 	memcpy(CMSG_DATA(&control.align), &info, sizeof(info));
-	fill(e, &m, ICMP6_ECHO_REQUEST, id); /* the kernel fills in the checksum of ICMPv6 (RFC 3542 section 3.1) */
+	/* the kernel fills in the checksum of ICMPv6 (RFC 3542 section 3.1) */
 	return send_from(e->io6.fd, &sa, sizeof(sa), &m, &control, sizeof(control));
+}
+
+void echo_forget(struct echo *e, unsigned int ifindex)
+{
+	if (e)
+		echo_book_forget(e->book, ifindex);
 }

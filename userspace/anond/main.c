@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Start and stop of the daemon; the order matters and stands in start(). */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <sodium.h>
@@ -9,12 +10,16 @@
 #include <sys/stat.h>
 
 #include "anond/daemon.h"
+#include "anond/lock.h"
+#include "anond/newest.h"
+#include "anond/privilege.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/reply.h"
 #include "plan/plan.h"
 
 #define EXIT_CONFIG 2 /* wrong arguments or configuration: do not restart */
+#define REPAIR_DELAY_S 1.
 
 static const char usage[] = "usage: anond [--config FILE] [--check | --flush | --help-config | --version]\n"
 			    "  --config FILE   default " CONFIG_FILE "\n"
@@ -36,26 +41,37 @@ static void on_sa(void *ctx, uint32_t reqid, uint32_t spi, bool hard)
 		relay_role_sa_gone(d->relay, reqid, spi);
 }
 
+/* A little later, for changes come in numbers; not later and later, for somebody may never stop. */
+static void repair_soon(struct daemon *d)
+{
+	if (!ev_is_active(&d->repair))
+		ev_timer_start(d->loop, &d->repair);
+}
+
+static void on_repair(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct daemon *d = w->data;
+	size_t n = d->client ? client_role_repair(d->client) : relay_role_repair(d->relay);
+
+	(void)loop;
+	(void)events;
+	if (n)
+		log_warn("somebody took %zu of our objects out of the kernel; they were made again", n);
+	ev_timer_set(&d->repair, REPAIR_DELAY_S, 0.);
+}
+
+static void on_nft(void *ctx)
+{
+	repair_soon(ctx);
+}
+
 static void on_lost(void *ctx)
 {
-	(void)ctx;
 	log_warn("kernel events were lost");
+	repair_soon(ctx);
 }
 
-static void on_link(void *ctx, const char *dev, bool up, bool gone)
-{
-	(void)ctx;
-	(void)dev;
-	(void)up;
-	(void)gone;
-}
-
-static void on_route(void *ctx)
-{
-	(void)ctx;
-}
-
-static const struct kernel_events_fns event_fns = { .link = on_link, .route = on_route, .sa = on_sa, .lost = on_lost };
+static const struct kernel_events_fns event_fns = { .sa = on_sa, .nft = on_nft, .lost = on_lost };
 
 static void on_event_io(struct ev_loop *loop, ev_io *w, int events)
 {
@@ -72,6 +88,8 @@ static int events_start(struct daemon *d, struct error *err)
 
 	if (r < 0)
 		return error_set(err, r, "cannot listen to kernel events: %s", strerror(-r));
+	ev_timer_init(&d->repair, on_repair, REPAIR_DELAY_S, 0.);
+	d->repair.data = d;
 	ev_io_init(&d->io_route, on_event_io, kernel_events_fd_route(d->events), EV_READ);
 	ev_io_init(&d->io_xfrm, on_event_io, kernel_events_fd_xfrm(d->events), EV_READ);
 	ev_io_init(&d->io_nft, on_event_io, kernel_events_fd_nft(d->events), EV_READ);
@@ -92,6 +110,19 @@ static void on_echo(void *ctx, uint16_t id, uint32_t rtt_us)
 		client_role_echo(d->client, id, rtt_us);
 }
 
+static int check_newest(const struct daemon *d, struct error *err)
+{
+	struct error why = { "" };
+	uint64_t newest = 0;
+
+	if (newest_load(d->conf->state, d->conf->network_key, &newest, &why) < 0)
+		log_warn("whether the network file is an old one cannot be told: %s", why.text);
+	if (d->net->valid_from < newest)
+		return error_set(err, -ESTALE, "%s: older than a network file that was in force here before (%s)",
+				 d->conf->network, d->conf->state);
+	return 0;
+}
+
 /* Configuration, keys and network file: nothing outside this process changes. */
 static int load(struct daemon *d, const char *path, struct error *err)
 {
@@ -106,6 +137,8 @@ static int load(struct daemon *d, const char *path, struct error *err)
 			return r;
 	}
 	r = network_load(d->conf->network, d->conf->network_key, clock_wall_s(), &d->net, err);
+	if (r == 0)
+		r = check_newest(d, err);
 	if (r < 0)
 		return r;
 	if (d->keys && !network_find(d->net, &d->keys->id))
@@ -114,45 +147,75 @@ static int load(struct daemon *d, const char *path, struct error *err)
 	return 0;
 }
 
-static int run_directory(const struct config *conf, const struct account *owner, struct error *err)
+static int give_directory(int fd, mode_t mode, const struct account *owner)
 {
-	if (mkdir(conf->run, 0750) < 0 && errno != EEXIST)
-		return error_set(err, -errno, "%s: %s", conf->run, strerror(errno));
-	if (owner && (chown(conf->run, owner->uid, owner->gid) < 0 || chmod(conf->run, 0750) < 0))
-		return error_set(err, -errno, "%s: %s", conf->run, strerror(errno));
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	/* The unit grants CAP_CHOWN, not CAP_FOWNER: the mode can be set only while it is root's. */
+	if ((st.st_mode & 07777) != mode && (fchown(fd, geteuid(), (gid_t)-1) < 0 || fchmod(fd, mode) < 0))
+		return -errno;
+	return fchown(fd, owner->uid, owner->gid) < 0 ? -errno : 0;
+}
+
+static int directory(const char *path, mode_t mode, const struct account *owner, struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (mkdir(path, mode) < 0 && errno != EEXIST)
+		return error_set(err, -errno, "%s: %s", path, strerror(errno));
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	r = fd < 0 ? -errno : give_directory(fd, mode, owner);
+	return r < 0 ? error_set(err, r, "%s: %s", path, strerror(-r)) : 0;
+}
+
+static int directories(const struct config *conf, const struct account *owner, struct error *err)
+{
+	struct error why = { "" };
+
+	if (directory(conf->state, 0700, owner, &why) < 0)
+		log_warn("what should outlive a restart of the host will not: %s", why.text);
+	return directory(conf->run, 0750, owner, err);
+}
+
+static int become(const struct config *conf, const struct account *account, struct error *err)
+{
+	int r = privilege_drop(account);
+
+	if (r < 0)
+		return error_set(err, r, "cannot become %s: %s", conf->user, strerror(-r));
+	if (account->uid == 0)
+		log_warn("user is root: less is kept from anond, and from whoever takes it over, than from a user of "
+			 "its own");
 	return 0;
 }
 
 /* What needs privileges beyond CAP_NET_ADMIN comes before the drop, everything else after it. */
-static int start(struct daemon *d, struct error *err)
+static int start(struct daemon *d, const struct account *account, struct error *err)
 {
 	_cleanup_free_ char *control = NULL;
-	struct account account;
-	bool drop = d->conf->user != NULL;
-	int r = 0;
+	int r = directories(d->conf, account, err);
 
-	if (drop) {
-		r = account_find(d->conf->user, d->conf->group ? d->conf->group : d->conf->user, &account);
-		if (r < 0)
-			return error_set(err, r, "user %s or its group: %s", d->conf->user,
-					 r == -ENOENT ? "there is none" : strerror(-r));
-	}
-	r = run_directory(d->conf, drop ? &account : NULL, err);
 	if (r < 0)
 		return r;
-	if (asprintf(&control, "%s/control", d->conf->run) < 0)
-		return error_set(err, -ENOMEM, "out of memory");
-	r = control_new(d->loop, control, drop ? &account : NULL, &daemon_control_ops, d, &d->control);
-	if (r < 0)
-		return error_set(err, r, "%s: %s", control, strerror(-r));
 	r = echo_new(d->loop, on_echo, d, &d->echo);
 	if (r < 0)
 		return error_set(err, r, "cannot open raw ICMP sockets: %s", strerror(-r));
-	if (drop) {
-		r = privilege_drop(&account);
-		if (r < 0)
-			return error_set(err, r, "cannot become %s: %s", d->conf->user, strerror(-r));
+	r = become(d->conf, account, err);
+	if (r == 0)
+		r = lock_take(d->conf->run, &d->lock, err);
+	if (r < 0)
+		return r;
+	daemon_remember_network(d);
+	if (asprintf(&control, "%s/control", d->conf->run) < 0) {
+		control = NULL;
+		return error_set(err, -ENOMEM, "out of memory");
 	}
+	r = control_new(d->loop, control, &daemon_control_ops, d, &d->control);
+	if (r < 0)
+		return error_set(err, r, "%s: %s", control, strerror(-r));
 	r = kernel_open(&d->kernel);
 	if (r < 0)
 		return error_set(err, r, "cannot talk to the kernel: %s", strerror(-r));
@@ -201,22 +264,26 @@ static void roles_stop(struct daemon *d)
 	d->relay = NULL;
 }
 
+/* Nobody may call in any more when the roles go: they run the loop once more. */
 static void daemon_free(struct daemon *d)
 {
-	roles_stop(d);
 	control_free(d->control);
-	echo_free(d->echo);
 	if (d->events) {
+		ev_timer_stop(d->loop, &d->repair);
 		ev_io_stop(d->loop, &d->io_route);
 		ev_io_stop(d->loop, &d->io_xfrm);
 		ev_io_stop(d->loop, &d->io_nft);
 		kernel_events_free(d->events);
 	}
+	roles_stop(d);
+	echo_free(d->echo);
 	if (d->kernel)
 		kernel_free(d->kernel);
 	network_free(d->net);
 	relay_keys_free(d->keys);
 	config_free(d->conf);
+	if (d->lock >= 0)
+		close(d->lock);
 }
 
 static void on_stop(struct ev_loop *loop, ev_signal *w, int events)
@@ -258,12 +325,42 @@ static void keep_own(void *ctx, const struct kobject *o)
 	plan_add_copy(ctx, o);
 }
 
-static int flush(void)
+/*
+ * A running daemon would put everything back. Its table goes too, lest the next start does. Without a configuration
+ * that can be read nobody knows where both are, and the kernel is flushed nevertheless.
+ */
+static int flush_tables(const char *config, int *ret_lock)
+{
+	struct config *conf = NULL;
+	struct error err = { "" };
+	_cleanup_free_ char *table = NULL;
+	int r = config_load(config, &conf, &err);
+
+	if (r < 0) {
+		log_warn("%s; the table of circuits, if there is one, stays", err.text);
+		return 0;
+	}
+	r = lock_take(conf->run, ret_lock, &err);
+	if (r == -EWOULDBLOCK)
+		log_err("%s: stop it first", err.text);
+	else if (asprintf(&table, "%s/client-circuits", conf->run) < 0)
+		table = NULL;
+	else if (unlink(table) < 0 && errno != ENOENT)
+		log_warn("%s: %s", table, strerror(errno));
+	config_free(conf);
+	return r == -EWOULDBLOCK ? r : 0;
+}
+
+static int flush(const char *config)
 {
 	_cleanup_plan_ struct plan have = { 0 };
+	_cleanup_close_ int lock = -1;
 	struct kernel *k;
-	int r = kernel_open(&k);
+	int r;
 
+	if (flush_tables(config, &lock) < 0)
+		return EXIT_FAILURE;
+	r = kernel_open(&k);
 	if (r < 0) {
 		log_err("cannot talk to the kernel: %s", strerror(-r));
 		return EXIT_FAILURE;
@@ -324,17 +421,43 @@ static int arguments(int argc, char **argv, const char **config, enum mode *mode
 	return -1;
 }
 
+/* A network file that is not valid yet, or no more, is so by the clock: another start may help. */
+static int load_status(enum mode mode, int r)
+{
+	if (r == 0)
+		return EXIT_SUCCESS;
+	return mode == MODE_RUN && (r == -EAGAIN || r == -EKEYEXPIRED) ? EXIT_FAILURE : EXIT_CONFIG;
+}
+
+static int run(struct daemon *d, const struct account *account)
+{
+	struct error err = { "" };
+	int r;
+
+	d->loop = ev_default_loop(EVFLAG_AUTO);
+	r = start(d, account, &err);
+	if (r == 0)
+		r = roles_start(d, &err);
+	if (r == 0)
+		loop_run(d);
+	else
+		log_err("%s", err.text);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	const struct rlimit no_core = { 0, 0 };
-	struct daemon d = { .started_ms = clock_monotonic_ms() };
+	struct daemon d = { .started_ms = clock_monotonic_ms(), .lock = -1 };
 	const char *config = CONFIG_FILE;
 	enum mode mode = MODE_RUN;
+	struct account account;
 	struct error err = { "" };
-	int r = arguments(argc, argv, &config, &mode);
+	int status = arguments(argc, argv, &config, &mode);
+	int r;
 
-	if (r >= 0)
-		return r;
+	if (status >= 0)
+		return status;
 	setrlimit(RLIMIT_CORE, &no_core);
 	signal(SIGPIPE, SIG_IGN);
 	if (sodium_init() < 0) {
@@ -342,22 +465,15 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	if (mode == MODE_FLUSH)
-		return flush();
+		return flush(config);
 	r = load(&d, config, &err);
-	if (r < 0 || mode == MODE_CHECK) {
-		if (r < 0)
-			log_err("%s", err.text);
-		daemon_free(&d);
-		return r < 0 ? EXIT_CONFIG : EXIT_SUCCESS;
-	}
-	d.loop = ev_default_loop(EVFLAG_AUTO);
-	r = start(&d, &err);
 	if (r == 0)
-		r = roles_start(&d, &err);
-	if (r == 0)
-		loop_run(&d);
-	else
+		r = account_find(d.conf->user, d.conf->group, &account, &err);
+	status = load_status(mode, r);
+	if (r < 0)
 		log_err("%s", err.text);
+	else if (mode == MODE_RUN)
+		status = run(&d, &account);
 	daemon_free(&d);
-	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }

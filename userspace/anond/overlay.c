@@ -2,14 +2,18 @@
 #include "anond/overlay.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <sodium.h>
 #include <string.h>
 
 #include "anond/journal.h"
 #include "anond/transport.h"
+#include "directory/file.h"
+#include "lib/bytes.h"
 #include "lib/hash.h"
 #include "lib/log.h"
+#include "lib/secmem.h"
 #include "model/overlay.h"
 #include "plan/plan.h"
 #include "wire/ctrl.h"
@@ -37,6 +41,8 @@ struct numbered {
 	UT_hash_handle hh;
 	struct relay_id id;
 	uint16_t number;
+	uint64_t epoch; /* client: how often this guard was dropped */
+	bool wanted;	/* client */
 };
 
 struct overlay {
@@ -47,6 +53,7 @@ struct overlay {
 	uint16_t next_number;
 	struct overlay_link *by_ifindex, *by_number;
 	struct transport *transport; /* relay: bound to OR_own */
+	uint8_t *secret;	     /* client: secmem, what its identities are derived from */
 	bool teardown;
 };
 
@@ -71,20 +78,49 @@ static void number_load(void *ctx, const json_t *line)
 	struct overlay *o = ctx;
 	const char *hex = json_string_value(json_object_get(line, "relay"));
 	json_int_t number = json_integer_value(json_object_get(line, "number"));
+	struct numbered *n;
 	struct relay_id id;
 	size_t len;
 
-	if (hex && sodium_hex2bin(id.b, sizeof(id.b), hex, strlen(hex), NULL, &len, NULL) == 0 && len == sizeof(id.b) &&
-	    number >= LINK_FIRST && number <= LINK_LAST)
-		number_put(o, &id, (uint16_t)number);
+	if (!hex || sodium_hex2bin(id.b, sizeof(id.b), hex, strlen(hex), NULL, &len, NULL) != 0 ||
+	    len != sizeof(id.b) || number < LINK_FIRST || number > LINK_LAST)
+		return;
+	HASH_FIND(hh, o->numbers, &id, sizeof(id), n);
+	if (!n && number_put(o, &id, (uint16_t)number) == 0)
+		HASH_FIND(hh, o->numbers, &id, sizeof(id), n);
+	if (n)
+		n->epoch = (uint64_t)json_integer_value(json_object_get(line, "epoch"));
+}
+
+static json_t *number_line(const struct numbered *n)
+{
+	char hex[2 * sizeof(n->id.b) + 1];
+
+	sodium_bin2hex(hex, sizeof(hex), n->id.b, sizeof(n->id.b));
+	return json_pack("{s:s, s:i, s:I}", "relay", hex, "number", (int)n->number, "epoch", (json_int_t)n->epoch);
+}
+
+static void numbers_dump(void *ctx, struct journal *j)
+{
+	const struct overlay *o = ctx;
+	const struct numbered *n;
+
+	for (n = o->numbers; n; n = n->hh.next)
+		journal_append(j, number_line(n));
+}
+
+static int number_save(struct overlay *o, const struct numbered *n)
+{
+	int r = journal_append(o->journal, number_line(n));
+
+	return r < 0 ? r : journal_compact(o->journal, HASH_COUNT(o->numbers), numbers_dump, o);
 }
 
 /* The number of the link to a relay, LINK_FIRST.., or -ENOSPC, -ENOMEM. */
 static int number_of(struct overlay *o, const struct relay_id *id)
 {
-	char hex[2 * sizeof(id->b) + 1];
+	const struct numbered fresh = { .id = *id, .number = o->next_number };
 	struct numbered *n;
-	uint16_t number;
 	int r;
 
 	HASH_FIND(hh, o->numbers, id, sizeof(*id), n);
@@ -92,12 +128,102 @@ static int number_of(struct overlay *o, const struct relay_id *id)
 		return n->number;
 	if (o->next_number > LINK_LAST)
 		return -ENOSPC;
-	number = o->next_number;
-	sodium_bin2hex(hex, sizeof(hex), id->b, sizeof(id->b));
-	r = journal_append(o->journal, json_pack("{s:s, s:i}", "relay", hex, "number", (int)number));
+	r = journal_append(o->journal, number_line(&fresh));
 	if (r == 0)
-		r = number_put(o, id, number);
-	return r < 0 ? r : number;
+		r = number_put(o, id, fresh.number);
+	return r < 0 ? r : fresh.number;
+}
+
+/* ---- who we are to a guard ---- */
+
+static int secret_path(const struct overlay *o, char **ret)
+{
+	return asprintf(ret, "%s/client-id", o->c.conf->run) < 0 ? -ENOMEM : 0;
+}
+
+/* A new one, also in the file. On an error the new one is in use nevertheless. */
+static int secret_draw(struct overlay *o, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+
+	randombytes_buf(o->secret, OVERLAY_SECRET_LEN);
+	if (secret_path(o, &path) < 0)
+		return error_set(err, -ENOMEM, "out of memory");
+	return file_replace(path, o->secret, OVERLAY_SECRET_LEN, 0600, err);
+}
+
+/* It has to survive a restart: with our identity comes our address, and on it hang the circuits. */
+static int secret_load(struct overlay *o, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+	size_t len = 0;
+
+	o->secret = secmem_alloc(OVERLAY_SECRET_LEN);
+	if (!o->secret || secret_path(o, &path) < 0)
+		return error_set(err, -ENOMEM, "out of memory");
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && file_read_fd(fd, o->secret, OVERLAY_SECRET_LEN, &len) == 0 && len == OVERLAY_SECRET_LEN)
+		return 0;
+	return secret_draw(o, err);
+}
+
+/* Whether it was: not while a guard is wanted. */
+static bool secret_renew(struct overlay *o)
+{
+	struct error err = { "" };
+	const struct numbered *n;
+
+	for (n = o->numbers; n; n = n->hh.next)
+		if (n->wanted)
+			return false;
+	if (secret_draw(o, &err) < 0)
+		log_warn("%s", err.text);
+	return true;
+}
+
+static void next_epoch(struct overlay *o, struct numbered *n)
+{
+	int r;
+
+	n->epoch++;
+	r = number_save(o, n);
+	if (r < 0)
+		log_err("cannot save the link table: %s", strerror(-r));
+}
+
+void overlay_renew_identity(struct overlay *o)
+{
+	struct numbered *n;
+
+	if (secret_renew(o))
+		return;
+	for (n = o->numbers; n; n = n->hh.next)
+		if (!n->wanted)
+			next_epoch(o, n);
+}
+
+void overlay_client_identity(const uint8_t secret[OVERLAY_SECRET_LEN], const struct relay_id *guard, uint64_t epoch,
+			     uint8_t ret[LINKS_CLIENT_ID_LEN])
+{
+	uint8_t in[sizeof(guard->b) + sizeof(epoch)];
+	struct writer w = writer_of(in, sizeof(in));
+
+	_Static_assert(OVERLAY_SECRET_LEN >= crypto_generichash_KEYBYTES_MIN, "key of a keyed hash");
+	_Static_assert(LINKS_CLIENT_ID_LEN >= crypto_generichash_BYTES_MIN, "value of a keyed hash");
+	write_bytes(&w, guard->b, sizeof(guard->b));
+	write_u64(&w, epoch);
+	crypto_generichash(ret, LINKS_CLIENT_ID_LEN, in, sizeof(in), secret, OVERLAY_SECRET_LEN);
+}
+
+/* The next link to this guard is a stranger's. Returns without doing so if nobody asked for one. */
+static void identity_end(struct overlay *o, struct numbered *n)
+{
+	if (!n->wanted)
+		return;
+	n->wanted = false;
+	next_epoch(o, n);
+	secret_renew(o);
 }
 
 /* ---- devices ---- */
@@ -298,6 +424,8 @@ static void on_up(void *ctx, const struct link *link)
 	struct overlay *o = ctx;
 	struct overlay_link *l = find_number(o, link->number);
 
+	if (o->teardown)
+		return;
 	if (l && !IN6_ARE_ADDR_EQUAL(&l->link.self, &link->self)) {
 		/* The guard gave another address: what was built over the old one is gone. */
 		struct link old = l->link;
@@ -332,6 +460,8 @@ static void on_failed(void *ctx, const struct link *link, const char *reason)
 {
 	struct overlay *o = ctx;
 
+	if (o->teardown)
+		return;
 	log_info("link %u to %s: %s", link->number, peer_name(o, &link->peer), reason);
 	o->c.ops->failed(o->c.ctx, &link->peer, reason);
 }
@@ -351,6 +481,7 @@ int overlay_set_network(struct overlay *o, const struct network *net)
 {
 	_cleanup_free_ struct links_peer *peers = calloc(net->n_relays + 1, sizeof(*peers));
 	size_t n = 0;
+	int r;
 
 	if (!peers)
 		return -ENOMEM;
@@ -365,28 +496,10 @@ int overlay_set_network(struct overlay *o, const struct network *net)
 			return number;
 		peers[n++] = (struct links_peer){ .relay = relay, .number = (uint16_t)number };
 	}
-	o->c.net = net;
-	return links_set_network(o->links, peers, n);
-}
-
-/* Our IKE identity towards guards has to survive a restart: with it come our addresses. */
-static int client_id(const char *run, uint8_t id[LINKS_CLIENT_ID_LEN])
-{
-	_cleanup_free_ char *path = NULL;
-	_cleanup_fclose_ FILE *f = NULL;
-
-	if (asprintf(&path, "%s/client-id", run) < 0)
-		return -ENOMEM;
-	f = fopen(path, "re");
-	if (f && fread(id, LINKS_CLIENT_ID_LEN, 1, f) == 1)
-		return 0;
-	if (f)
-		fclose(f);
-	randombytes_buf(id, LINKS_CLIENT_ID_LEN);
-	f = fopen(path, "we");
-	if (!f || fwrite(id, LINKS_CLIENT_ID_LEN, 1, f) != 1 || fflush(f) != 0)
-		return -errno;
-	return 0;
+	r = links_set_network(o->links, peers, n);
+	if (r == 0)
+		o->c.net = net;
+	return r;
 }
 
 static int links_start(struct overlay *o)
@@ -417,10 +530,6 @@ static int links_start(struct overlay *o)
 		lc.public6 = self->addr6;
 		lc.overlay_self = overlay_relay(&keys->id);
 	} else {
-		int r = client_id(conf->run, lc.client_id);
-
-		if (r < 0)
-			return r;
 		lc.roles = LINKS_CLIENT;
 	}
 	return links_new(&lc, &o->links);
@@ -458,11 +567,10 @@ int overlay_new(const struct overlay_config *conf, struct overlay **ret, struct 
 	o->c = *conf;
 	o->next_number = LINK_FIRST;
 	r = journal_open(path, number_load, o, &o->journal);
-	if (r < 0) {
+	if (r < 0)
 		error_set(err, r, "%s: %s", path, strerror(-r));
-	} else if (conf->keys) {
-		r = relay_devices(o, err);
-	}
+	else
+		r = conf->keys ? relay_devices(o, err) : secret_load(o, err);
 	if (r == 0) {
 		r = links_start(o);
 		if (r == 0)
@@ -478,6 +586,26 @@ int overlay_new(const struct overlay_config *conf, struct overlay **ret, struct 
 	return 0;
 }
 
+static void on_wait_over(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)events;
+	*(bool *)w->data = true;
+	ev_break(loop, EVBREAK_ONE);
+}
+
+static void wait_idle(struct overlay *o)
+{
+	bool over = false;
+	ev_timer limit;
+
+	ev_timer_init(&limit, on_wait_over, OVERLAY_TEARDOWN_S, 0.);
+	limit.data = &over;
+	ev_timer_start(o->c.loop, &limit);
+	while (!links_idle(o->links) && !over)
+		ev_run(o->c.loop, EVRUN_ONCE);
+	ev_timer_stop(o->c.loop, &limit);
+}
+
 void overlay_teardown(struct overlay *o)
 {
 	struct overlay_link *l, *next_link;
@@ -488,6 +616,38 @@ void overlay_teardown(struct overlay *o)
 		links_drop(o->links, &n->id);
 	HASH_ITER (by_number, o->by_number, l, next_link)
 		link_detach(l, true);
+	wait_idle(o);
+}
+
+/* A device that was made again has another index. */
+static void reindex(struct overlay *o, struct overlay_link *l)
+{
+	char name[IF_NAMESIZE];
+	unsigned int ifindex;
+
+	dev_link(l->link.number, name);
+	ifindex = if_nametoindex(name);
+	if (ifindex == l->ifindex)
+		return;
+	HASH_DELETE(by_ifindex, o->by_ifindex, l);
+	l->ifindex = ifindex;
+	HASH_ADD(by_ifindex, o->by_ifindex, ifindex, sizeof(l->ifindex), l);
+}
+
+int overlay_repair(struct overlay *o)
+{
+	struct overlay_link *l, *next;
+	int first = 0;
+
+	HASH_ITER (by_number, o->by_number, l, next) {
+		int r = link_install(o, &l->link);
+
+		if (r == 0)
+			reindex(o, l);
+		else if (first == 0)
+			first = r;
+	}
+	return first;
 }
 
 void overlay_free(struct overlay *o)
@@ -506,6 +666,7 @@ void overlay_free(struct overlay *o)
 	}
 	transport_free(o->transport);
 	journal_close(o->journal);
+	secmem_free(o->secret);
 	free(o);
 }
 
@@ -525,8 +686,20 @@ int overlay_want(struct overlay *o, const struct relay *peer)
 {
 	const struct link *link = overlay_link_to(o, &peer->id);
 	int number = number_of(o, &peer->id);
-	int r = number < 0 ? number : links_want(o->links, peer, (uint16_t)number);
+	uint8_t id[LINKS_CLIENT_ID_LEN];
+	struct numbered *n;
+	int r;
 
+	if (number < 0)
+		return number;
+	if (o->c.keys) {
+		r = links_want(o->links, peer, (uint16_t)number, NULL);
+	} else {
+		HASH_FIND(hh, o->numbers, &peer->id, sizeof(peer->id), n);
+		overlay_client_identity(o->secret, &n->id, n->epoch, id);
+		r = links_want(o->links, peer, (uint16_t)number, id);
+		n->wanted |= r == 0;
+	}
 	return r == 0 && link ? 1 : r;
 }
 
@@ -540,6 +713,8 @@ void overlay_drop(struct overlay *o, const struct relay_id *peer)
 	l = n ? find_number(o, n->number) : NULL;
 	if (l && l->link.kind == LINK_KIND_GUARD)
 		link_detach(l, true);
+	if (n && !o->c.keys)
+		identity_end(o, n);
 }
 
 /* ---- for people ---- */

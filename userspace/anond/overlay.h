@@ -46,15 +46,37 @@ struct overlay_config {
 int overlay_new(const struct overlay_config *conf, struct overlay **ret, struct error *err);
 /* Forget everything but leave links, devices and rules as they are: for a restart. NULL is fine. */
 void overlay_free(struct overlay *o);
-/* Take links, devices and rules away: for a regular end. Before overlay_free. */
+/*
+ * Take links, devices and rules away: for a regular end. Before overlay_free. Runs the event loop until charon was
+ * told, OVERLAY_TEARDOWN_S at most, so that peers hear of it: whatever else is on the loop must bear to be called.
+ */
 void overlay_teardown(struct overlay *o);
+#define OVERLAY_TEARDOWN_S 2.
+/* Make devices, rules and routes of the links again where somebody took them away. The first error. */
+int overlay_repair(struct overlay *o);
 
-/* The network file was replaced. net outlives the call and replaces the old one. */
+/* The network file was replaced. net outlives o; on an error the old one stays in force. */
 int overlay_set_network(struct overlay *o, const struct network *net);
 
 /* 1: it is up; 0: `up` or `failed` will tell. Negative errno: cannot even be tried. */
 int overlay_want(struct overlay *o, const struct relay *peer);
+/*
+ * A client that comes back after this is a stranger to the guard: each guard knows a client by an identity of its own,
+ * derived from a secret of this run directory and the number of times that the guard was dropped.
+ */
 void overlay_drop(struct overlay *o, const struct relay_id *peer);
+/*
+ * Client, when everything that an earlier run left is wanted again: guards that are not meet a stranger next time; if
+ * none is, another secret is drawn.
+ */
+void overlay_renew_identity(struct overlay *o);
+/*
+ * Who we are to a guard. Guards that compare what they see cannot tell that it comes from one client, nor can one guard
+ * that sees the client come back in another epoch.
+ */
+#define OVERLAY_SECRET_LEN 32 /* bytes */
+void overlay_client_identity(const uint8_t secret[OVERLAY_SECRET_LEN], const struct relay_id *guard, uint64_t epoch,
+			     uint8_t ret[LINKS_CLIENT_ID_LEN]);
 /* The link to peer if it is up, else NULL. Valid until the next event. */
 const struct link *overlay_link_to(const struct overlay *o, const struct relay_id *peer);
 

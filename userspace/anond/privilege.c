@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -16,20 +17,32 @@ static void cleanup_cap(cap_t *c)
 		cap_free(*c);
 }
 
-int account_find(const char *user, const char *group, struct account *ret)
+static int not_found(struct error *err, const char *what, const char *name)
+{
+	int r = errno ? -errno : -ENOENT;
+
+	return error_set(err, r, "%s %s: %s", what, name, r == -ENOENT ? "there is none" : strerror(-r));
+}
+
+int account_find(const char *user, const char *group, struct account *ret, struct error *err)
 {
 	const struct passwd *pw;
 	const struct group *gr;
+	struct account a;
 
 	errno = 0;
 	pw = getpwnam(user);
 	if (!pw)
-		return errno ? -errno : -ENOENT;
-	errno = 0;
-	gr = getgrnam(group);
-	if (!gr)
-		return errno ? -errno : -ENOENT;
-	*ret = (struct account){ .uid = pw->pw_uid, .gid = gr->gr_gid };
+		return not_found(err, "user", user);
+	a = (struct account){ .uid = pw->pw_uid, .gid = pw->pw_gid };
+	if (group) {
+		errno = 0;
+		gr = getgrnam(group);
+		if (!gr)
+			return not_found(err, "group", group);
+		a.gid = gr->gr_gid;
+	}
+	*ret = a;
 	return 0;
 }
 

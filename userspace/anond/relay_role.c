@@ -479,6 +479,72 @@ int relay_role_new(const struct relay_role_config *conf, struct relay_role **ret
 	return 0;
 }
 
+#define REPAIR_BATCH 8192 /* elements in one go */
+
+struct repair {
+	struct relay_role *role;
+	struct plan elems;
+	int error; /* the first */
+};
+
+static void repair_flush(struct repair *p)
+{
+	int e = kernel_apply(p->role->c.kernel, &p->elems);
+
+	if (p->error == 0)
+		p->error = e;
+	plan_clear(&p->elems);
+}
+
+static void repair_circuit(void *ctx, const struct relay_record *rec)
+{
+	_cleanup_plan_ struct plan plan = { 0 };
+	struct repair *p = ctx;
+	int e = plan_relay_circuit(&plan, &rec->circuit, NULL);
+
+	for (size_t i = 0; e == 0 && i < plan.n; i++)
+		if (plan.v[i].type == KOBJ_ELEM)
+			e = plan_add_copy(&p->elems, &plan.v[i]);
+	if (p->error == 0)
+		p->error = e;
+	if (p->elems.n >= REPAIR_BATCH)
+		repair_flush(p);
+}
+
+/* The number of the base's objects that are not in the kernel. */
+static size_t base_missing(const struct relay_role *r)
+{
+	_cleanup_plan_ struct plan have = { 0 }, wanted = { 0 }, missing = { 0 }, rest = { 0 };
+	unsigned int types = KERNEL_DUMP_ALL & ~(1u << KOBJ_SA | 1u << KOBJ_SP | 1u << KOBJ_ELEM);
+	struct relay_base base;
+
+	base_of(r, &base);
+	if (plan_base(&wanted) < 0 || plan_relay_base(&wanted, &base) < 0 ||
+	    kernel_dump_plan(r->c.kernel, types, &have) < 0 || plan_diff(&wanted, &have, &missing, &rest) < 0)
+		return 0;
+	return missing.n;
+}
+
+/* The circuits' elements go only with their sets; of the end of an SA the kernel tells. */
+size_t relay_role_repair(struct relay_role *r)
+{
+	struct repair p = { .role = r };
+	size_t missing = base_missing(r);
+	_cleanup_plan_ struct plan base = { 0 };
+	struct error err = { "" };
+
+	if (plan_base(&base) < 0 || kernel_apply(r->c.kernel, &base) < 0 || base_apply(r, &err) < 0)
+		log_err("the relay cannot be put back into the kernel: %s", kernel_error_text(r->c.kernel));
+	overlay_repair(r->overlay);
+	if (missing) {
+		relay_engine_each(r->engine, repair_circuit, &p);
+		repair_flush(&p);
+	}
+	if (p.error < 0)
+		log_err("circuits cannot be put back into the kernel: %s", kernel_error_text(r->c.kernel));
+	return missing;
+}
+
 static void base_remove(struct relay_role *r)
 {
 	_cleanup_plan_ struct plan plan = { 0 };

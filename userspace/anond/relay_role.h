@@ -25,3 +25,5 @@ size_t relay_role_circuits(const struct relay_role *r);
 json_t *relay_role_counters_json(const struct relay_role *r);
 /* An SA of ours is gone from the kernel: close its circuit. */
 void relay_role_sa_gone(struct relay_role *r, uint32_t reqid, uint32_t spi);
+/* Somebody changed nftables or events were lost: put back what is missing, and return how many objects that were. */
+size_t relay_role_repair(struct relay_role *r);

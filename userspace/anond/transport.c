@@ -69,12 +69,14 @@ static int open_socket(const struct in6_addr *self)
 		.sin6_addr = *self,
 		.sin6_port = htons(ANON_CTRL_PORT),
 	};
-	const int on = 1;
+	const int on = 1, off = 0;
 	_cleanup_close_ int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0 ||
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) < 0 ||
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_DONTFRAG, &on, sizeof(on)) < 0 ||
+	    /* A link copies the label to the public header. */
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, &off, sizeof(off)) < 0 ||
 	    bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
 		return -errno;
 	return steal_fd(&fd);

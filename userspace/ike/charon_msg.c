@@ -172,10 +172,10 @@ static void put_child_end(struct vici_msg *m)
 
 static void put_selector(struct vici_msg *m, const char *key, const struct in6_addr *host)
 {
-	char text[INET6_ADDRSTRLEN + 4];
+	char addr[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + 4];
 
-	inet_ntop(AF_INET6, host, text, INET6_ADDRSTRLEN);
-	strcat(text, "/128");
+	inet_ntop(AF_INET6, host, addr, sizeof(addr));
+	snprintf(text, sizeof(text), "%s/128", addr);
 	vici_list_one(m, key, text);
 }
 
@@ -209,8 +209,8 @@ struct vici_msg *msg_load_relay(const struct links_config *config, const uint8_t
 	return m;
 }
 
-struct vici_msg *msg_load_guard(const struct links_config *config, const struct relay *guard, uint16_t number,
-				bool prefer6)
+struct vici_msg *msg_load_guard(const struct links_config *config, const uint8_t client_id[LINKS_CLIENT_ID_LEN],
+				const struct relay *guard, uint16_t number, bool prefer6)
 {
 	struct vici_msg *m = vici_msg_new(VICI_CMD_REQUEST, "load-conn", false);
 	struct in6_addr remote = overlay_relay(&guard->id);
@@ -226,7 +226,7 @@ struct vici_msg *msg_load_guard(const struct links_config *config, const struct 
 	vici_put(m, "encap", "yes");
 	vici_list_one(m, "vips", "::");
 	put_ike(m, &config->timing, config->timing.dpd_s);
-	put_auth(m, "local-1", config->client_id, sizeof(config->client_id), NULL);
+	put_auth(m, "local-1", client_id, LINKS_CLIENT_ID_LEN, NULL);
 	put_auth(m, "remote-1", guard->id.b, sizeof(guard->id.b), guard->link_key);
 	put_child_start(m, CHILD_LINK, &config->timing, number);
 	/* Link ESP must not be routed into a circuit. */

@@ -24,8 +24,8 @@ struct vici_msg *msg_load_pool(const struct in6_addr *own, uint32_t size);
 /* Connections. own_key: our public link key. prefer6: peer's IPv6 address first. timing without zeros. */
 struct vici_msg *msg_load_relay(const struct links_config *config, const uint8_t own_key[32], const struct relay *peer,
 				uint16_t number, bool prefer6);
-struct vici_msg *msg_load_guard(const struct links_config *config, const struct relay *guard, uint16_t number,
-				bool prefer6);
+struct vici_msg *msg_load_guard(const struct links_config *config, const uint8_t client_id[LINKS_CLIENT_ID_LEN],
+				const struct relay *guard, uint16_t number, bool prefer6);
 struct vici_msg *msg_load_clients(const struct links_config *config, const uint8_t own_key[32]);
 
 struct vici_msg *msg_unload(const char *conn);

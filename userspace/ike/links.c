@@ -351,7 +351,7 @@ static struct vici_msg *peer_msg(const struct peer *p, enum job job)
 	switch (job) {
 	case JOB_LOAD:
 		if (p->link.kind == LINK_KIND_GUARD)
-			return msg_load_guard(&l->config, &p->relay, p->link.number, p->prefer6);
+			return msg_load_guard(&l->config, p->client_id, &p->relay, p->link.number, p->prefer6);
 		return msg_load_relay(&l->config, l->own_key, &p->relay, p->link.number, p->prefer6);
 	case JOB_KILL:
 		return msg_terminate(p->kill[p->n_kill - 1], p->kill_force);
@@ -925,7 +925,7 @@ int links_set_network(struct links *l, const struct links_peer *peers, size_t n)
 	if (!client)
 		r = numbers_check(l, peers, n, sorted);
 	if (r < 0)
-		return r;
+		return r; /* cppcheck-suppress memleak ; freed by its attribute */
 	for (size_t i = 0; i < n; i++) {
 		members[i].peer = &peers[i];
 		members[i].id = peers[i].relay->id;
@@ -950,7 +950,8 @@ int links_set_network(struct links *l, const struct links_peer *peers, size_t n)
 	return r;
 }
 
-int links_want(struct links *l, const struct relay *relay, uint16_t number)
+int links_want(struct links *l, const struct relay *relay, uint16_t number,
+	       const uint8_t client_id[LINKS_CLIENT_ID_LEN])
 {
 	struct peer *p = peer_find(l, &relay->id), *other;
 	int r = 0;
@@ -958,7 +959,7 @@ int links_want(struct links *l, const struct relay *relay, uint16_t number)
 	if (!p && l->config.roles & LINKS_RELAY)
 		return -ENOENT;
 	if (!p) {
-		if (number < LINK_FIRST || number > LINK_LAST)
+		if (number < LINK_FIRST || number > LINK_LAST || !client_id)
 			return -EINVAL;
 		HASH_FIND(by_number, l->by_number, &number, sizeof(number), other);
 		if (other)
@@ -968,6 +969,7 @@ int links_want(struct links *l, const struct relay *relay, uint16_t number)
 		r = peer_add(l, LINK_KIND_GUARD, relay, number, &p);
 		if (r < 0)
 			return r;
+		memcpy(p->client_id, client_id, sizeof(p->client_id));
 	}
 	if (!p->usable4 && !p->usable6)
 		return -EADDRNOTAVAIL;

@@ -25,7 +25,7 @@
 #include "model/relay.h"
 
 #define LINKS_SEED_LEN 32	 /* Ed25519 seed (RFC 8032 5.1.5) */
-#define LINKS_CLIENT_ID_LEN 16	 /* bytes of a client's random IKE identity */
+#define LINKS_CLIENT_ID_LEN 16	 /* bytes of a client's IKE identity */
 #define LINKS_VERSION_MAX 32	 /* charon's version, with the final NUL */
 #define LINKS_REASON_MAX 64	 /* with the final NUL */
 #define LINKS_CLIENTS_MAX 65535u /* addresses in a guard's pool */
@@ -68,10 +68,6 @@ struct links_config {
 	struct in6_addr public6;
 	struct in6_addr overlay_self; /* OR_own */
 	uint32_t clients_max;	      /* guard: size of the address pool, 1..LINKS_CLIENTS_MAX; 0: the maximum */
-
-	/* Clients: our IKE identity towards guards. The same bytes get the same overlay address back from a guard;
-	 * new bytes make us a stranger. */
-	uint8_t client_id[LINKS_CLIENT_ID_LEN];
 
 	uint16_t link_mtu; /* network's, bytes; copied into struct link */
 	struct links_timing timing;
@@ -121,10 +117,14 @@ int links_set_network(struct links *l, const struct links_peer *peers, size_t n)
 
 /*
  * Demand for a link: initiate until it is up, and again whenever it is lost. A relay's peer must be in the network
- * (-ENOENT) and number is ignored; a client's guard is added with this number. Wanting twice is fine.
+ * (-ENOENT), number and client_id are ignored; a client's guard is added with them. Wanting twice is fine and changes
+ * neither.
+ * client_id: our IKE identity towards this guard. The same bytes get the same overlay address back from it, other bytes
+ * make us a stranger. Never the same to two guards: they could compare.
  * -EINVAL, -EADDRNOTAVAIL (no common address family), -EEXIST (number is another guard's), -ENOMEM.
  */
-int links_want(struct links *l, const struct relay *relay, uint16_t number);
+int links_want(struct links *l, const struct relay *relay, uint16_t number,
+	       const uint8_t client_id[LINKS_CLIENT_ID_LEN]);
 /*
  * No demand any more. A relay's link stays up, for the other side may need it, but is not made again; a client's
  * link is closed and forgotten.

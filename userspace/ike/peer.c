@@ -196,12 +196,34 @@ static enum peer_outcome look_down(struct peer *p, uint64_t now)
 	return PEER_DOWN;
 }
 
+/* Its guard may give a client only addresses of the pool for clients, which lies in its own prefix. */
+static bool address_fits(const struct peer *p)
+{
+	const struct in6_addr *vip = &p->look.best.vip;
+	uint64_t tail = (uint64_t)vip->s6_addr[14] << 8 | vip->s6_addr[15];
+	struct in6_addr want = overlay_addr(&p->link.remote, LINK_CLIENTS, tail);
+
+	return tail >= 1 && tail <= LINKS_CLIENTS_MAX && memcmp(vip, &want, sizeof(want)) == 0;
+}
+
+static enum peer_outcome look_misfit(struct peer *p, const struct links_timing *timing, const struct rng *rng,
+				     uint64_t now)
+{
+	kill_all(p, &p->look.best.ike_id, 1, false);
+	if (p->state == LINK_UP)
+		return look_down(p, now);
+	p->hint[0] = '\0';
+	return peer_failed(p, timing, rng, now, "the guard gave us an address outside its pool");
+}
+
 enum peer_outcome peer_look_end(struct peer *p, const struct links_timing *timing, const struct rng *rng, uint64_t now)
 {
 	/* A guard's link without an address from its pool carries nothing. */
 	bool up = p->look.best.up && (p->link.kind != LINK_KIND_GUARD || p->look.best.has_vip);
 
 	p->look.active = false;
+	if (up && p->link.kind == LINK_KIND_GUARD && !address_fits(p))
+		return look_misfit(p, timing, rng, now);
 	if (up)
 		return look_up(p, timing, now);
 	if (p->state == LINK_UP)

@@ -37,7 +37,8 @@ struct peer_look {
 struct peer {
 	struct relay relay; /* a copy */
 	struct link link;
-	uint64_t serial; /* tells a peer from one that was dropped and came back */
+	uint8_t client_id[LINKS_CLIENT_ID_LEN]; /* GUARD: who we are to it */
+	uint64_t serial;			/* tells a peer from one that was dropped and came back */
 
 	enum link_state state;
 	bool wanted;  /* by our caller */

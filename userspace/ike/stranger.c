@@ -38,7 +38,7 @@ void strangers_judge(struct stranger **table, unsigned int patience, const struc
 	struct stranger *s, *next;
 
 	HASH_ITER (hh, *table, s, next) {
-		bool known = ops->known(ctx, s->conn);
+		bool known = ops->known(ctx, s->conn); /* NOLINT(clang-analyzer-core.NullDereference): uthash */
 		bool remove = s->seen && !known && s->rounds++ >= patience;
 
 		if (remove)

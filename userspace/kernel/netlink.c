@@ -148,7 +148,7 @@ static int search_run(struct netlink *k, struct search *s)
 /* 0 if an equal object is there, -ENOENT if not. A dump that others disturb is tried again. */
 static int search_equal(struct netlink *k, const struct kobject *o)
 {
-	struct search s;
+	struct search s = { 0 };
 	int r = -EINTR;
 	for (int tries = 0; r == -EINTR && tries < 5; tries++) {
 		s = (struct search){ .want = o };
@@ -267,7 +267,7 @@ static int make_nft(struct netlink *k, const struct kobject *v, size_t n, enum m
 static bool setting_fits(const struct kobj_sysctl *s, const char *old)
 {
 	size_t len = strlen(s->value);
-	return (!strncmp(old, s->value, len) && old[len] == '\n') || (s->at_least && atoi(old) > atoi(s->value));
+	return (!strncmp(old, s->value, len) && old[len] == '\n') || (s->at_least && strtol(old, NULL, 10) > strtol(s->value, NULL, 10));
 }
 
 static int make_sysctl(struct netlink *k, const struct kobj_sysctl *s, enum made *made)

@@ -29,7 +29,10 @@
 #define RT_TABLE_ANON 7042
 #define RULE_PREF_LINK 7040 /* fwmark MARK_LINK: main */
 #define RULE_PREF_ANON 7042 /* RT_TABLE_ANON */
-#define RTPROT_ANON 142	    /* route protocol of every route that is ours */
+/* At a client charon has a routing rule to a table of its own, which stays empty (scripts/anon-charon). */
+#define RT_TABLE_CHARON 7043
+#define RULE_PREF_CHARON 7043
+#define RTPROT_ANON 142 /* route protocol of every route that is ours */
 
 /* Interface names. */
 #define DEV_CIRC "circ0"

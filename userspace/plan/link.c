@@ -22,7 +22,7 @@ void dev_link(uint16_t number, char *ret)
 static bool pool_addr(const struct in6_addr *a, const struct in6_addr *guard)
 {
 	struct in6_addr zero = overlay_addr(guard, LINK_CLIENTS, 0);
-	return !memcmp(a, &zero, sizeof(zero) - PLAN_POOL_BITS / 8) && memcmp(a, &zero, sizeof(zero));
+	return !memcmp(a, &zero, sizeof(zero) - PLAN_POOL_BITS / 8) && memcmp(a, &zero, sizeof(zero)) != 0;
 }
 
 static bool link_ok(const struct link *l)

@@ -394,7 +394,7 @@ static bool circuit_ok(const struct relay_circuit *c)
 		return false;
 	if (!c->exit)
 		return c->next_o.s6_addr[0] == 0xfd && overlay_same_prefix(&c->next_a, &c->next_o) &&
-		       !overlay_same_prefix(&c->next_o, &l->o) && memcmp(&c->next_a, &c->next_o, sizeof(c->next_a));
+		       !overlay_same_prefix(&c->next_o, &l->o) && !IN6_ARE_ADDR_EQUAL(&c->next_a, &c->next_o);
 	if (!c->inner.has4 && !c->inner.has6)
 		return false;
 	if (c->inner.has4 && (!c->inner.addr4.s_addr || c->inner.addr4.s_addr == c->inner.gw4.s_addr))
@@ -402,7 +402,7 @@ static bool circuit_ok(const struct relay_circuit *c)
 	struct in6_addr gw6 = overlay_addr(&l->o, LINK_INNER, 1);
 	return !c->inner.has6 ||
 	       (overlay_same_prefix(&c->inner.addr6, &l->o) && overlay_link(&c->inner.addr6) == LINK_INNER &&
-		memcmp(&c->inner.addr6, &gw6, sizeof(gw6)));
+		!IN6_ARE_ADDR_EQUAL(&c->inner.addr6, &gw6));
 }
 
 static int relay_sas(struct plan *p, const struct relay_circuit *c, const struct layer_keys *keys)

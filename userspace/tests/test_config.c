@@ -33,7 +33,8 @@ static void defaults(void **state)
 	assert_string_equal(c->keys, "/var/lib/anond/keys");
 	assert_string_equal(c->run, "/run/anond");
 	assert_string_equal(c->vici, "/run/charon.anond.vici");
-	assert_null(c->user);
+	assert_string_equal(c->state, "/var/lib/anond/state");
+	assert_string_equal(c->user, "anond"); /* nobody stays root by leaving a line out */
 	assert_null(c->group);
 	assert_int_equal(c->hops, HOPS_DEFAULT);
 	assert_int_equal(c->suite, SUITE_AES128_GCM_16);
@@ -54,7 +55,8 @@ static void defaults(void **state)
 static void every_option(void **state)
 {
 	static const char text[] =
-		"# a comment\nrole = {relay, exit}\nnetwork = /n\n" KEY "keys = /k\nrun = /r\nuser = u\ngroup = g\n"
+		"# a comment\nrole = {relay, exit}\nnetwork = /n\n" KEY
+		"keys = /k\nrun = /r\nstate = /s\nuser = u\ngroup = g\n"
 		"vici = /v\nhops = 5\nsuite = chacha20poly1305\nlifetime = 61\nlog-level = debug\nguard = no\n"
 		"timings { create-timeout = 2 keepalive-interval = 3 keepalive-misses = 4 }\n"
 		"limits { half-open = 5 half-open-per-link = 6 circuits = 7 circuits-per-link = 8\n"
@@ -71,6 +73,7 @@ static void every_option(void **state)
 	assert_string_equal(c->network, "/n");
 	assert_string_equal(c->keys, "/k");
 	assert_string_equal(c->run, "/r");
+	assert_string_equal(c->state, "/s");
 	assert_string_equal(c->user, "u");
 	assert_string_equal(c->group, "g");
 	assert_string_equal(c->vici, "/v");

@@ -502,8 +502,7 @@ static int setup(void **state)
 
 	w->fake.loop = ev_loop_new(0);
 	snprintf(w->fake.dir, sizeof(w->fake.dir), "/tmp/test_links.XXXXXX");
-	if (!mkdtemp(w->fake.dir))
-		return -1;
+	assert_non_null(mkdtemp(w->fake.dir));
 	snprintf(w->fake.path, sizeof(w->fake.path), "%s/vici", w->fake.dir);
 	for (size_t i = 0; i < SESSIONS; i++)
 		w->fake.sessions[i].fd = -1;
@@ -562,10 +561,21 @@ static void be_relay(struct world *w, size_t self, unsigned int roles)
 	assert_true(UNTIL(w, 5, w->readies == 1));
 }
 
+/* Who we are to each guard. */
+static const uint8_t client_id[3][LINKS_CLIENT_ID_LEN] = { { 0xc0 }, { 0xc1 }, { 0xc2 } };
+
+/* What guard i gives the next client. */
+static const char *pool_address(struct world *w, size_t i, uint64_t tail)
+{
+	struct in6_addr guard = overlay_relay(&w->relays[i].id), a = overlay_addr(&guard, LINK_CLIENTS, tail);
+
+	assert_non_null(inet_ntop(AF_INET6, &a, w->fake.vip, sizeof(w->fake.vip)));
+	return w->fake.vip;
+}
+
 static void be_client(struct world *w)
 {
 	w->config.roles = LINKS_CLIENT;
-	memset(w->config.client_id, 0xc1, sizeof(w->config.client_id));
 	assert_int_equal(links_new(&w->config, &w->links), 0);
 	assert_int_equal(links_set_network(w->links, w->peers, 3), 0);
 	assert_true(UNTIL(w, 5, w->readies == 1));
@@ -675,10 +685,10 @@ static void test_config(void **state)
 	twice[0].number = LINK_CLIENTS;
 	assert_int_equal(links_set_network(w->links, twice, 2), -EINVAL);
 	assert_int_equal(info(w, 1).link.number, LINK_FIRST + 1);
-	assert_int_equal(links_want(w->links, &w->relays[0], 0), -ENOENT);
+	assert_int_equal(links_want(w->links, &w->relays[0], 0, NULL), -ENOENT);
 	w->relays[2].addr4.s_addr = 0;
 	assert_int_equal(links_set_network(w->links, w->peers, 3), 0);
-	assert_int_equal(links_want(w->links, &w->relays[2], 0), -EADDRNOTAVAIL);
+	assert_int_equal(links_want(w->links, &w->relays[2], 0, NULL), -EADDRNOTAVAIL);
 }
 
 static void test_want(void **state)
@@ -688,10 +698,10 @@ static void test_want(void **state)
 
 	be_relay(w, 0, LINKS_RELAY);
 	assert_int_equal(info(w, 1).state, LINK_DOWN);
-	assert_int_equal(links_want(w->links, &w->relays[1], 0), 0);
+	assert_int_equal(links_want(w->links, &w->relays[1], 0, NULL), 0);
 	assert_int_equal(w->ups, 0); /* never from within the call */
 	assert_true(UNTIL(w, 5, w->ups == 1));
-	assert_int_equal(links_want(w->links, &w->relays[1], 0), 0);
+	assert_int_equal(links_want(w->links, &w->relays[1], 0, NULL), 0);
 	RUN(w, 0.3);
 	assert_int_equal(w->fake.n_initiate, 1);
 	assert_int_equal(w->ups, 1);
@@ -737,7 +747,7 @@ static void test_lost_is_made_again(void **state)
 	struct world *w = *state;
 
 	be_relay(w, 0, LINKS_RELAY);
-	links_want(w->links, &w->relays[1], 0);
+	links_want(w->links, &w->relays[1], 0, NULL);
 	assert_true(UNTIL(w, 5, w->ups == 1));
 	sa_remove(&w->fake, &w->fake.sas[0]);
 	assert_true(UNTIL(w, 5, w->ups == 2));
@@ -795,7 +805,7 @@ static void test_refused(void **state)
 
 	w->fake.manner = REFUSE;
 	be_relay(w, 0, LINKS_RELAY);
-	links_want(w->links, &w->relays[1], 0);
+	links_want(w->links, &w->relays[1], 0, NULL);
 	assert_true(UNTIL(w, 5, w->faileds == 1));
 	assert_string_equal(w->reason, "the peer refused our identity");
 	assert_int_equal(info(w, 1).state, LINK_FAILED);
@@ -812,7 +822,7 @@ static void test_silent(void **state)
 
 	w->fake.manner = SILENT;
 	be_relay(w, 0, LINKS_RELAY);
-	links_want(w->links, &w->relays[1], 0);
+	links_want(w->links, &w->relays[1], 0, NULL);
 	assert_true(UNTIL(w, 5, w->faileds == 1));
 	assert_string_equal(w->reason, "no answer");
 	assert_true(UNTIL(w, 5, sa_count(&w->fake) == 0));
@@ -850,7 +860,7 @@ static void test_reconnect(void **state)
 	struct world *w = *state;
 
 	be_relay(w, 0, LINKS_RELAY);
-	links_want(w->links, &w->relays[1], 0);
+	links_want(w->links, &w->relays[1], 0, NULL);
 	assert_true(UNTIL(w, 5, w->ups == 1));
 	fake_hang_up(&w->fake);
 	assert_true(UNTIL(w, 5, w->readies == 2));
@@ -882,8 +892,8 @@ static void test_network_change(void **state)
 	struct world *w = *state;
 
 	be_relay(w, 0, LINKS_RELAY);
-	links_want(w->links, &w->relays[1], 0);
-	links_want(w->links, &w->relays[2], 0);
+	links_want(w->links, &w->relays[1], 0, NULL);
+	links_want(w->links, &w->relays[2], 0, NULL);
 	assert_true(UNTIL(w, 5, w->ups == 2));
 	/* Another key: what was made with the old one is closed. */
 	w->relays[2].link_key[0] ^= 1;
@@ -900,7 +910,7 @@ static void test_network_change(void **state)
 	assert_null(loaded(w, conn_of(w, CONN_RELAY, 2)));
 	assert_non_null(loaded(w, conn_of(w, CONN_RELAY, 1)));
 	assert_int_equal(sa_count(&w->fake), 1);
-	assert_int_equal(links_want(w->links, &w->relays[2], 0), -ENOENT);
+	assert_int_equal(links_want(w->links, &w->relays[2], 0, NULL), -ENOENT);
 }
 
 static void test_clients_are_counted(void **state)
@@ -927,12 +937,12 @@ static void test_client(void **state)
 	struct in6_addr a;
 	struct vici_view v;
 
-	snprintf(w->fake.vip, sizeof(w->fake.vip), "fd00::1:0:0:5");
+	pool_address(w, 1, 5);
 	be_client(w);
 	assert_int_equal(w->fake.n_key, 0);
-	assert_int_equal(links_want(w->links, &w->relays[1], LINK_CLIENTS), -EINVAL);
-	assert_int_equal(links_want(w->links, &w->relays[1], 7), 0);
-	assert_int_equal(links_want(w->links, &w->relays[2], 7), -EEXIST);
+	assert_int_equal(links_want(w->links, &w->relays[1], LINK_CLIENTS, client_id[1]), -EINVAL);
+	assert_int_equal(links_want(w->links, &w->relays[1], 7, client_id[1]), 0);
+	assert_int_equal(links_want(w->links, &w->relays[2], 7, client_id[2]), -EEXIST);
 	assert_true(UNTIL(w, 5, w->ups == 1));
 	inet_pton(AF_INET6, w->fake.vip, &a);
 	assert_memory_equal(&w->last.self, &a, sizeof(a));
@@ -941,12 +951,13 @@ static void test_client(void **state)
 	assert_true(vici_is(&v, "mobike", "no")); /* it would tell the guard all our addresses */
 	assert_true(vici_is(&v, "remote_port", "4500"));
 	assert_true(vici_is(&v, "local-1/auth", "psk"));
+	assert_true(vici_is(&v, "local-1/id", "@#c1000000000000000000000000000000"));
 	assert_true(vici_is(&v, "remote-1/auth", "pubkey"));
 	assert_true(vici_is(&v, "children/link/set_mark_out", "1634598978")); /* 0x616e0042 */
 	assert_first(&v, "vips", "::");
 	assert_first(&v, "children/link/local_ts", "dynamic");
 	/* Another address is another link end. */
-	snprintf(w->fake.sas[0].vip, sizeof(w->fake.sas[0].vip), "fd00::1:0:0:6");
+	memcpy(w->fake.sas[0].vip, pool_address(w, 1, 6), sizeof(w->fake.sas[0].vip));
 	raise_event(&w->fake, "child-updown", &w->fake.sas[0], true);
 	assert_true(UNTIL(w, 5, w->ups == 2));
 	assert_int_equal(w->downs, 1);
@@ -963,9 +974,48 @@ static void test_client_without_address(void **state)
 	struct world *w = *state;
 
 	be_client(w);
-	links_want(w->links, &w->relays[1], 7);
+	links_want(w->links, &w->relays[1], 7, client_id[1]);
 	assert_true(UNTIL(w, 5, w->faileds == 1));
 	assert_int_equal(w->ups, 0);
+}
+
+static void check_misfit(struct world *w, const char *address)
+{
+	unsigned int before = w->faileds;
+
+	snprintf(w->fake.vip, sizeof(w->fake.vip), "%s", address);
+	if (!UNTIL(w, 5, w->faileds > before))
+		fail_msg("%s was taken", address);
+	assert_string_equal(w->reason, "the guard gave us an address outside its pool");
+	assert_true(UNTIL(w, 5, sa_count(&w->fake) == 0)); /* and the SA is closed */
+}
+
+/* An address that is not the guard's to give: another prefix, a relay's link, the guard's own, beyond its pool. */
+static void test_client_foreign_address(void **state)
+{
+	struct world *w = *state;
+	struct in6_addr guard = overlay_relay(&w->relays[1].id);
+	struct in6_addr other = overlay_relay(&w->relays[2].id);
+	struct in6_addr cases[] = {
+		overlay_addr(&other, LINK_CLIENTS, 5), overlay_addr(&guard, LINK_FIRST, 5),
+		overlay_addr(&guard, LINK_INNER, 5),   guard,
+		overlay_addr(&guard, LINK_CLIENTS, 0), overlay_addr(&guard, LINK_CLIENTS, 0x10005),
+	};
+	char text[INET6_ADDRSTRLEN];
+
+	snprintf(w->fake.vip, sizeof(w->fake.vip), "2001:db8::5");
+	be_client(w);
+	links_want(w->links, &w->relays[1], 7, client_id[1]);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		check_misfit(w, inet_ntop(AF_INET6, &cases[i], text, sizeof(text)));
+	assert_int_equal(w->ups, 0);
+	pool_address(w, 1, 5);
+	assert_true(UNTIL(w, 5, w->ups == 1));
+	/* Nor later. */
+	memcpy(w->fake.sas[0].vip, pool_address(w, 2, 5), sizeof(w->fake.sas[0].vip));
+	raise_event(&w->fake, "child-updown", &w->fake.sas[0], true);
+	assert_true(UNTIL(w, 5, w->downs == 1));
+	assert_int_equal(w->ups, 1);
 }
 
 /* After a restart of ours the demand may come a moment late: an SA of a guard is not closed at first sight. */
@@ -974,13 +1024,13 @@ static void test_client_stranger(void **state)
 	struct world *w = *state;
 
 	w->config.timing.resync_s = 1;
-	snprintf(w->fake.vip, sizeof(w->fake.vip), "fd00::1:0:0:5");
+	pool_address(w, 1, 5);
 	sa_add(&w->fake, conn_of(w, CONN_GUARD, 0), true, true);
 	sa_add(&w->fake, conn_of(w, CONN_GUARD, 1), true, true);
 	be_client(w);
 	RUN(w, 0.3);
 	assert_int_equal(sa_count(&w->fake), 2);
-	links_want(w->links, &w->relays[1], 7);
+	links_want(w->links, &w->relays[1], 7, client_id[1]);
 	assert_true(UNTIL(w, 5, w->ups == 1));
 	assert_int_equal(w->fake.n_initiate, 0);
 	assert_true(UNTIL(w, 5, sa_count(&w->fake) == 1));
@@ -1159,6 +1209,7 @@ int main(void)
 		TEST(test_clients_are_counted),
 		TEST(test_client),
 		TEST(test_client_without_address),
+		TEST(test_client_foreign_address),
 		TEST(test_client_stranger),
 		TEST(test_conn_commands),
 		TEST(test_conn_timeout),

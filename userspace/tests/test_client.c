@@ -1,0 +1,781 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The client's role over a kernel that is a list and without charon: what becomes of kill switches when anond starts,
+ * when circuits are lost, and when something cannot be written or done.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ftw.h>
+#include <net/if.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "anond/client_role.h"
+#include "anond/control.h"
+#include "anond/overlay.h"
+#include "anond/record.h"
+#include "directory/file.h"
+#include "kernel/fake.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/reply.h"
+#include "lib/secmem.h"
+#include "model/overlay.h"
+#include "plan/plan.h"
+
+#define RELAYS 5
+#define TO "203.0.113.0/24"
+
+struct world {
+	struct ev_loop *loop;
+	char run[64];
+	struct config *conf;
+	struct network *net;
+	struct kernel *kernel;
+	struct client_role *role;
+	struct control *control;
+};
+
+/* ---- the world ---- */
+
+static struct network *make_net(uint64_t now)
+{
+	uint8_t seed[32] = { 1 }, public_key[32], secret[64];
+	struct relay relays[RELAYS] = { 0 };
+	struct network net = { .valid_from = now - 10,
+			       .valid_until = now + 86400,
+			       .link_mtu = 1418,
+			       .n_relays = RELAYS,
+			       .relays = relays };
+	char sig[NETWORK_SIG_TEXT], *text = NULL;
+	struct network *ret = NULL;
+	struct error err;
+	size_t len;
+
+	crypto_sign_seed_keypair(public_key, secret, seed);
+	for (uint8_t i = 0; i < RELAYS; i++) {
+		struct relay *r = &relays[i];
+
+		snprintf(r->name, sizeof(r->name), "r%u", i + 1);
+		memset(r->id.b, 0x10 + i, sizeof(r->id.b));
+		memset(r->onion_key, 0x20 + i, sizeof(r->onion_key));
+		memset(r->link_key, 0x30 + i, sizeof(r->link_key));
+		r->onion_key_id = i + 1u;
+		r->addr4.s_addr = htonl(0xc0000201 + i);
+		r->guard = r->exit = true;
+	}
+	if (network_make(&net, &text, &len, &err) < 0)
+		fail_msg("%s", err.text);
+	network_sign(text, len, seed, sig);
+	if (network_parse(text, len, sig, strlen(sig), public_key, now, &ret, &err) < 0)
+		fail_msg("%s", err.text);
+	free(text);
+	return ret;
+}
+
+static void on_request(void *ctx, struct control_conn *conn, const char *cmd, const json_t *args)
+{
+	struct world *w = ctx;
+
+	if (strcmp(cmd, "circuit up") == 0)
+		client_role_up(w->role, conn, args);
+	else if (strcmp(cmd, "circuit down") == 0)
+		client_role_down(w->role, conn, args);
+	else
+		client_role_show(w->role, conn, args);
+}
+
+static void on_closed(void *ctx, struct control_conn *conn)
+{
+	client_role_closed(((struct world *)ctx)->role, conn);
+}
+
+static const struct control_ops ops = { .request = on_request, .closed = on_closed };
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	char text[256], control[80];
+	struct error err;
+
+	*state = w;
+	log_set_level(LOG_EMERG);
+	w->loop = ev_loop_new(0);
+	snprintf(w->run, sizeof(w->run), "/tmp/test_client.XXXXXX");
+	if (!mkdtemp(w->run) || kernel_fake_new(&w->kernel) < 0)
+		return -1;
+	snprintf(text, sizeof(text),
+		 "network-key = \"AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\"\nrun = \"%s\"\nvici = \"%s/vici\"\n",
+		 w->run, w->run);
+	if (config_parse(text, "f", &w->conf, &err) < 0)
+		return -1;
+	w->conf->timing.link_timeout_ms = 20; /* no charon: each attempt ends here */
+	w->net = make_net(clock_wall_s());
+	snprintf(control, sizeof(control), "%s/control", w->run);
+	return control_new(w->loop, control, &ops, w, &w->control);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	client_role_free(w->role, true);
+	control_free(w->control);
+	kernel_free(w->kernel);
+	network_free(w->net);
+	config_free(w->conf);
+	ev_loop_destroy(w->loop);
+	nftw(w->run, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	free(w);
+	return 0;
+}
+
+static void start(struct world *w)
+{
+	const struct client_role_config c = {
+		.loop = w->loop, .kernel = w->kernel, .conf = w->conf, .net = w->net, .echo = NULL
+	};
+	_cleanup_plan_ struct plan base = { 0 };
+	struct error err = { "" };
+
+	assert_int_equal(plan_base(&base), 0); /* the daemon's part */
+	assert_int_equal(kernel_apply(w->kernel, &base), 0);
+	if (client_role_new(&c, &w->role, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static void stop(struct world *w)
+{
+	client_role_free(w->role, true);
+	w->role = NULL;
+}
+
+static void on_over(struct ev_loop *loop, ev_timer *t, int events)
+{
+	(void)events;
+	*(bool *)t->data = true;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+#define UNTIL(w, seconds, expr)                                                                                        \
+	({                                                                                                             \
+		bool over_ = false;                                                                                    \
+		ev_timer limit_;                                                                                       \
+		ev_timer_init(&limit_, on_over, (seconds), 0.);                                                        \
+		limit_.data = &over_;                                                                                  \
+		ev_timer_start((w)->loop, &limit_);                                                                    \
+		while (!(expr) && !over_)                                                                              \
+			ev_run((w)->loop, EVRUN_ONCE);                                                                 \
+		ev_timer_stop((w)->loop, &limit_);                                                                     \
+		(expr);                                                                                                \
+	})
+
+/* ---- what a user does ---- */
+
+static bool has_line(int fd, char *buf, size_t size, size_t *len)
+{
+	ssize_t n = recv(fd, buf + *len, size - 1 - *len, MSG_DONTWAIT);
+
+	if (n > 0)
+		*len += (size_t)n;
+	buf[*len] = '\0';
+	return strchr(buf, '\n');
+}
+
+/* The code of the answer; its body is in *ret, if asked for. */
+static int ask(struct world *w, const char *cmd, const char *args, json_t **ret)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), code;
+	char buf[8192] = "", request[512];
+	size_t len = 0;
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/control", w->run);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	snprintf(request, sizeof(request), "{\"cmd\":\"%s\",\"args\":%s}\n", cmd, args);
+	assert_int_equal(send(fd, request, strlen(request), 0), strlen(request));
+	if (!UNTIL(w, 10, has_line(fd, buf, sizeof(buf), &len)))
+		fail_msg("no answer to %s %s", cmd, args);
+	close(fd);
+	code = atoi(buf);
+	if (ret)
+		*ret = json_loads(strchr(buf, ' '), 0, NULL);
+	return code;
+}
+
+static char *text_of(struct world *w, uint32_t id, const char *member)
+{
+	static char text[256];
+	json_t *list = client_role_list_json(w->role), *c;
+	size_t i;
+
+	snprintf(text, sizeof(text), "no such circuit");
+	json_array_foreach (list, i, c) {
+		const char *s = json_string_value(json_object_get(c, member));
+
+		if (json_integer_value(json_object_get(c, "id")) == id)
+			snprintf(text, sizeof(text), "%s", s ? s : "");
+	}
+	json_decref(list);
+	return text;
+}
+
+#define assert_text(w, id, member, want) assert_string_equal(text_of(w, id, member), want)
+#define STATE(w, id) text_of(w, id, "state")
+
+/* ---- what is in the kernel ---- */
+
+static bool has_chain(const struct world *w, const char *name)
+{
+	const struct plan *p = kernel_fake_objects(w->kernel);
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].type == KOBJ_NFT && p->v[i].nft.kind == NFT_CHAIN && strcmp(p->v[i].nft.name, name) == 0)
+			return true;
+	return false;
+}
+
+static size_t count(const struct world *w, enum kobject_type type)
+{
+	const struct plan *p = kernel_fake_objects(w->kernel);
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		n += p->v[i].type == type;
+	return n;
+}
+
+static size_t unreachable(const struct world *w)
+{
+	const struct plan *p = kernel_fake_objects(w->kernel);
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		n += p->v[i].type == KOBJ_ROUTE && p->v[i].route.type == ROUTE_UNREACHABLE;
+	return n;
+}
+
+static struct prefix prefix_to(void)
+{
+	struct in_addr a;
+
+	inet_pton(AF_INET, "203.0.113.0", &a);
+	return prefix4(a, 24);
+}
+
+static void block(struct world *w, uint32_t id)
+{
+	_cleanup_plan_ struct plan p = { 0 };
+	struct prefix to = prefix_to();
+
+	assert_int_equal(plan_base(&p), 0);
+	assert_int_equal(plan_client_base(&p), 0);
+	assert_int_equal(plan_selection(&p, id, &to, 1), 0);
+	assert_int_equal(kernel_apply(w->kernel, &p), 0);
+}
+
+/* ---- an open circuit that an earlier run left ---- */
+
+static void record(const struct world *w, uint32_t id, uint64_t expires, struct origin_record *ret)
+{
+	*ret = (struct origin_record){ .handle = 7, .expires = expires };
+	ret->circuit = (struct origin_circuit){
+		.slot = id, .n_layers = 3, .guard_link = LINK_FIRST, .link_mtu = 1418, .expires = expires
+	};
+	for (size_t i = 0; i < 3; i++) {
+		struct layer *l = &ret->circuit.layers[i];
+
+		ret->path[i] = w->net->relays[i].id;
+		l->o = overlay_relay(&ret->path[i]);
+		l->a = overlay_addr(&l->o, LINK_CLIENTS, 5);
+		l->spi_fwd = SPI_MIN + 16 * id + (uint32_t)i;
+		l->spi_back = SPI_MAX - 16 * id - (uint32_t)i;
+		l->suite = i == 2 ? SUITE_AES128_GCM_16 : SUITE_AES128_GCM_8;
+	}
+	ret->circuit.inner = (struct inner){ .has4 = true, .mtu = 1280 };
+	inet_pton(AF_INET, "100.96.0.5", &ret->circuit.inner.addr4);
+	inet_pton(AF_INET, "100.96.0.1", &ret->circuit.inner.gw4);
+}
+
+static void install(struct world *w, const struct origin_record *rec)
+{
+	_cleanup_secmem_ struct layer_keys *keys = secmem_alloc(3 * sizeof(*keys));
+	_cleanup_plan_ struct plan p = { 0 };
+	struct link link = { .kind = LINK_KIND_GUARD,
+			     .number = LINK_FIRST,
+			     .peer = rec->path[0],
+			     .self = rec->circuit.layers[0].a,
+			     .remote = rec->circuit.layers[0].o,
+			     .mtu = 1418 };
+
+	assert_int_equal(plan_link(&p, &link), 0);
+	assert_int_equal(plan_origin_circuit(&p, &rec->circuit, keys), 0);
+	assert_int_equal(kernel_apply(w->kernel, &p), 0);
+}
+
+static void append(struct world *w, json_t *line)
+{
+	char path[96], *text = json_dumps(line, JSON_COMPACT);
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/client-circuits", w->run);
+	f = fopen(path, "a");
+	assert_non_null(f);
+	fprintf(f, "%s\n", text);
+	fclose(f);
+	free(text);
+	json_decref(line);
+}
+
+static void saved_open(struct world *w, uint32_t id, const char *to, uint64_t expires)
+{
+	struct origin_record rec;
+
+	record(w, id, expires, &rec);
+	install(w, &rec);
+	append(w, json_pack("{s:{s:i, s:[s], s:i, s:[s, s, s], s:b, s:o}}", "circuit", "id", (int)id, "to", to, "hops",
+			    3, "path", "r1", "r2", "r3", "opened", 1, "open", record_of_origin(&rec)));
+}
+
+static size_t journal_mentions(struct world *w, const char *words)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[96];
+	struct error err;
+	size_t len, n = 0;
+
+	snprintf(path, sizeof(path), "%s/client-circuits", w->run);
+	assert_int_equal(file_read(path, 1u << 20, &text, &len, &err), 0);
+	for (const char *p = text; (p = strstr(p, words)); p++)
+		n++;
+	return n;
+}
+
+/* ---- asking for circuits ---- */
+
+static void up_fails_for_good(void **state)
+{
+	struct world *w = *state;
+	json_t *body;
+
+	start(w);
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"" TO "\"],\"wait\":5}", &body), REPLY_UNREACHABLE);
+	json_decref(body);
+	assert_text(w, 1, "state", "failed");
+	assert_true(has_chain(w, "kill1"));
+	assert_int_equal(unreachable(w), 1);
+	assert_int_equal(ask(w, "circuit down", "{\"id\":1}", NULL), REPLY_OK);
+	assert_false(has_chain(w, "kill1"));
+	assert_int_equal(unreachable(w), 0);
+}
+
+static void up_again(void **state)
+{
+	struct world *w = *state;
+	size_t before;
+
+	start(w);
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"" TO "\", \"192.0.2.7/32\"],\"wait\":5}", NULL),
+			 REPLY_UNREACHABLE);
+	before = kernel_fake_objects(w->kernel)->n;
+	/* A part of it is another selection. */
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"" TO "\"],\"wait\":5}", NULL), REPLY_CONFLICT);
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"192.0.2.7\", \"" TO "\"],\"path\":[\"r1\",\"none\"]}", NULL),
+			 REPLY_NOT_FOUND);
+	assert_text(w, 1, "state", "failed");
+	/* The same in another order, over a chosen path; while that is tried it is nobody else's. */
+	assert_int_equal(
+		ask(w, "circuit up", "{\"to\":[\"192.0.2.7\", \"" TO "\"],\"path\":[\"r1\",\"r2\"],\"wait\":0}", NULL),
+		REPLY_CREATED);
+	assert_int_equal(client_role_circuits(w->role), 1);
+	assert_text(w, 1, "state", "linking");
+	assert_true(has_chain(w, "kill1"));
+	assert_int_equal(kernel_fake_objects(w->kernel)->n, before);
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"192.0.2.7\", \"" TO "\"]}", NULL), REPLY_CONFLICT);
+	assert_true(UNTIL(w, 5, strcmp(STATE(w, 1), "failed") == 0));
+	assert_text(w, 1, "reason", "no link to the guard r1");
+	assert_int_equal(kernel_fake_objects(w->kernel)->n, before);
+}
+
+static void up_undone(void **state)
+{
+	struct world *w = *state;
+	size_t before;
+
+	start(w);
+	before = kernel_fake_objects(w->kernel)->n;
+	kernel_fake_fail(w->kernel, 1, -ENOSPC);
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"" TO "\"]}", NULL), REPLY_INTERNAL);
+	assert_int_equal(kernel_fake_objects(w->kernel)->n, before);
+	assert_int_equal(client_role_circuits(w->role), 0);
+	assert_int_equal(journal_mentions(w, "\"circuit\""), 1); /* it came first ... */
+	assert_int_equal(journal_mentions(w, "{\"gone\":1}"), 1);
+	stop(w);
+	start(w);
+	assert_int_equal(client_role_circuits(w->role), 0);
+}
+
+static void up_needs_journal(void **state)
+{
+	struct rlimit unlimited, none = { 0, 0 };
+	struct world *w = *state;
+	size_t before;
+	int code;
+
+	start(w);
+	before = kernel_fake_objects(w->kernel)->n;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	none.rlim_max = unlimited.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	code = ask(w, "circuit up", "{\"to\":[\"" TO "\"]}", NULL);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	assert_int_equal(code, REPLY_INTERNAL);
+	assert_int_equal(kernel_fake_objects(w->kernel)->n, before);
+	assert_int_equal(client_role_circuits(w->role), 0);
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"" TO "\"],\"wait\":0}", NULL), REPLY_CREATED);
+	assert_true(has_chain(w, "kill1"));
+}
+
+/* ---- starting ---- */
+
+static void unknown_kill_switch_stays(void **state)
+{
+	struct world *w = *state;
+	struct origin_record rec;
+	json_t *body;
+
+	block(w, 9);
+	record(w, 4, 1, &rec);
+	install(w, &rec); /* an orphan that may go */
+	assert_true(count(w, KOBJ_SA) > 0);
+	start(w);
+	assert_int_equal(count(w, KOBJ_SA), 0);
+	assert_true(has_chain(w, "kill9"));
+	assert_int_equal(unreachable(w), 1);
+	assert_text(w, 9, "state", "failed");
+	assert_text(w, 9, "reason", "unknown selection, left by an earlier run");
+	assert_int_equal(ask(w, "circuit show", "{\"id\":9}", &body), REPLY_OK);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(body, "to"), 0)), TO);
+	json_decref(body);
+	/* Nor does a circuit of the same destinations take it over. */
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"" TO "\"],\"wait\":0}", NULL), REPLY_CREATED);
+	assert_int_equal(ask(w, "circuit down", "{\"id\":1}", NULL), REPLY_OK);
+	assert_true(has_chain(w, "kill9"));
+	assert_int_equal(unreachable(w), 1);
+	/* Over the next start either: nothing of it is in the journal. */
+	stop(w);
+	start(w);
+	assert_text(w, 9, "state", "failed");
+	assert_int_equal(ask(w, "circuit down", "{\"all\":true}", NULL), REPLY_OK);
+	assert_false(has_chain(w, "kill9"));
+	assert_false(has_chain(w, "kill9_forward"));
+	assert_int_equal(unreachable(w), 0);
+}
+
+static void chain(struct world *w, const char *name)
+{
+	_cleanup_plan_ struct plan p = { 0 };
+	struct kobject *o = plan_add(&p, KOBJ_NFT);
+
+	o->nft.kind = NFT_CHAIN;
+	o->nft.family = NFT_INET;
+	snprintf(o->nft.name, sizeof(o->nft.name), "%s", name);
+	assert_int_equal(kernel_apply(w->kernel, &p), 0);
+}
+
+/* Whatever begins with kill is not ours to remove; what does not is. */
+static void names(void **state)
+{
+	static const char *const kept[] = { "kill",  "kill0",	"kill_other", "kill99999999999999999999",
+					    "killx", "kill3_v2" };
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		chain(w, kept[i]);
+	chain(w, "in_ovl77");
+	start(w);
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		assert_true(has_chain(w, kept[i]));
+	assert_false(has_chain(w, "in_ovl77"));
+	assert_int_equal(client_role_circuits(w->role), 1);
+	assert_text(w, 3, "state", "failed");
+}
+
+static void damaged_line(void **state)
+{
+	struct world *w = *state;
+
+	block(w, 2);
+	append(w, json_pack("{s:{s:i, s:[s], s:i, s:n}}", "circuit", "id", 2, "to", "nowhere", "hops", 3, "open"));
+	start(w);
+	assert_true(has_chain(w, "kill2"));
+	assert_text(w, 2, "reason", "unknown selection, left by an earlier run");
+}
+
+/* The first to be taken up has expired and is saved as lost, which must not drop the others from the journal. */
+static void journal_while_adopting(void **state)
+{
+	struct world *w = *state;
+	uint64_t now = clock_wall_s();
+
+	for (int i = 0; i < 300; i++)
+		append(w, json_pack("{s:i}", "gone", 1000 + i));
+	saved_open(w, 1, "192.0.2.1", now - 1);
+	for (uint32_t id = 2; id <= 4; id++) {
+		char to[32];
+
+		snprintf(to, sizeof(to), "192.0.2.%u", id);
+		append(w,
+		       json_pack("{s:{s:i, s:[s], s:i, s:n}}", "circuit", "id", (int)id, "to", to, "hops", 3, "open"));
+	}
+	start(w);
+	assert_int_equal(client_role_circuits(w->role), 4);
+	assert_int_equal(journal_mentions(w, "\"gone\""), 0); /* it was rewritten, once it was complete */
+	assert_int_equal(journal_mentions(w, "\"circuit\""), 4);
+	stop(w);
+	start(w);
+	assert_int_equal(client_role_circuits(w->role), 4);
+	for (uint32_t id = 1; id <= 4; id++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "kill%u", id);
+		assert_true(has_chain(w, name));
+	}
+}
+
+/* ---- losing circuits ---- */
+
+static void adopted(void **state)
+{
+	struct world *w = *state;
+	size_t before;
+
+	saved_open(w, 1, TO, clock_wall_s() + 1000);
+	start(w);
+	assert_text(w, 1, "state", "open");
+	assert_text(w, 1, "reason", "");
+	before = kernel_fake_objects(w->kernel)->n;
+	stop(w);
+	start(w);
+	assert_text(w, 1, "state", "open");
+	assert_int_equal(kernel_fake_objects(w->kernel)->n, before);
+	/* An open circuit is not taken over. */
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"" TO "\"]}", NULL), REPLY_CONFLICT);
+}
+
+static void rebuilt_when_lost(void **state)
+{
+	struct world *w = *state;
+	json_t *body;
+
+	saved_open(w, 1, TO, clock_wall_s() + 1000);
+	start(w);
+	client_role_sa_gone(w->role, reqid_layer(1, 1), 12345); /* an earlier circuit's */
+	assert_text(w, 1, "state", "open");
+	client_role_sa_gone(w->role, reqid_layer(1, 1), SPI_MIN + 16 + 1);
+	assert_text(w, 1, "state", "rebuilding");
+	assert_text(w, 1, "reason", "one of its security associations is gone from the kernel");
+	assert_int_equal(count(w, KOBJ_SA), 0);
+	assert_true(has_chain(w, "kill1"));
+	assert_int_equal(unreachable(w), 1);
+	/* By itself, over the path that the user chose, and it says why that fails; the reason of the loss stays. */
+	assert_true(UNTIL(w, 5, text_of(w, 1, "error")[0]));
+	assert_text(w, 1, "error", "no link to the guard r1");
+	assert_text(w, 1, "state", "rebuilding");
+	assert_text(w, 1, "reason", "one of its security associations is gone from the kernel");
+	assert_true(has_chain(w, "kill1"));
+	/* Over a restart too. */
+	stop(w);
+	start(w);
+	assert_text(w, 1, "state", "rebuilding");
+	assert_true(UNTIL(w, 5, text_of(w, 1, "error")[0]));
+	assert_text(w, 1, "error", "no link to the guard r1");
+	/* The user may ask for another path. */
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"" TO "\"],\"path\":[\"r4\",\"r5\"],\"wait\":5}", &body),
+			 REPLY_UNREACHABLE);
+	assert_non_null(strstr(json_string_value(json_object_get(body, "error")), "no link to the guard r4"));
+	json_decref(body);
+	assert_text(w, 1, "state", "rebuilding");
+	assert_true(has_chain(w, "kill1"));
+	assert_int_equal(client_role_circuits(w->role), 1);
+	assert_int_equal(ask(w, "circuit down", "{\"id\":1}", NULL), REPLY_OK);
+	assert_false(has_chain(w, "kill1"));
+}
+
+static void expired(void **state)
+{
+	struct world *w = *state;
+
+	saved_open(w, 1, TO, clock_wall_s() + 2);
+	start(w);
+	assert_text(w, 1, "state", "open");
+	assert_true(UNTIL(w, 5, strcmp(STATE(w, 1), "rebuilding") == 0));
+	assert_text(w, 1, "reason", "its lifetime is over");
+	assert_int_equal(count(w, KOBJ_SA), 0);
+	assert_true(has_chain(w, "kill1"));
+}
+
+/* ---- repair ---- */
+
+static void repaired(void **state)
+{
+	_cleanup_plan_ struct plan gone = { 0 };
+	struct world *w = *state;
+	struct prefix to = prefix_to();
+
+	saved_open(w, 1, TO, clock_wall_s() + 1000);
+	start(w);
+	assert_int_equal(client_role_repair(w->role), 0);
+	assert_text(w, 1, "state", "open");
+	/* As `nft flush ruleset` does. */
+	assert_int_equal(plan_base(&gone), 0);
+	assert_int_equal(plan_client_base(&gone), 0);
+	assert_int_equal(plan_selection(&gone, 1, &to, 1), 0);
+	assert_int_equal(kernel_remove(w->kernel, &gone), 0);
+	assert_false(has_chain(w, "kill1"));
+	assert_true(client_role_repair(w->role) > 0);
+	assert_true(has_chain(w, "kill1") && has_chain(w, "kill1_forward") && has_chain(w, "kill_judge"));
+	assert_text(w, 1, "state", "open");
+	assert_int_equal(client_role_repair(w->role), 0);
+}
+
+/* The kill switch comes back though what belongs to the circuit cannot. */
+static void repaired_in_part(void **state)
+{
+	_cleanup_plan_ struct plan gone = { 0 };
+	struct world *w = *state;
+	struct prefix to = prefix_to();
+	struct origin_record rec;
+
+	saved_open(w, 1, TO, clock_wall_s() + 1000);
+	start(w);
+	record(w, 1, 0, &rec);
+	assert_int_equal(plan_selection(&gone, 1, &to, 1), 0);
+	assert_int_equal(plan_origin_circuit(&gone, &rec.circuit, NULL), 0);
+	assert_int_equal(kernel_remove(w->kernel, &gone), 0);
+	assert_int_equal(count(w, KOBJ_SA), 0);
+	assert_true(client_role_repair(w->role) > 0);
+	assert_true(has_chain(w, "kill1"));
+	assert_text(w, 1, "state", "rebuilding");
+}
+
+static void stray_repaired(void **state)
+{
+	_cleanup_plan_ struct plan gone = { 0 };
+	struct world *w = *state;
+	struct prefix to = prefix_to();
+
+	block(w, 9);
+	start(w);
+	assert_int_equal(client_role_repair(w->role), 0);
+	assert_int_equal(plan_selection(&gone, 9, &to, 1), 0);
+	assert_int_equal(kernel_remove(w->kernel, &gone), 0);
+	assert_true(client_role_repair(w->role) > 0);
+	assert_true(has_chain(w, "kill9"));
+}
+
+/* ---- who we are to guards ---- */
+
+static void identities(void **state)
+{
+	uint8_t secret[OVERLAY_SECRET_LEN] = { 1 }, other[OVERLAY_SECRET_LEN] = { 2 };
+	uint8_t a[LINKS_CLIENT_ID_LEN], b[LINKS_CLIENT_ID_LEN];
+	struct relay_id g1 = { { 1 } }, g2 = { { 2 } };
+
+	(void)state;
+	overlay_client_identity(secret, &g1, 0, a);
+	overlay_client_identity(secret, &g1, 0, b);
+	assert_memory_equal(a, b, sizeof(a)); /* over a restart of charon it gives our address back */
+	overlay_client_identity(secret, &g2, 0, b);
+	assert_memory_not_equal(a, b, sizeof(a));
+	overlay_client_identity(secret, &g1, 1, b);
+	assert_memory_not_equal(a, b, sizeof(a));
+	overlay_client_identity(other, &g1, 0, b);
+	assert_memory_not_equal(a, b, sizeof(a));
+}
+
+static void secret_of(struct world *w, uint8_t ret[OVERLAY_SECRET_LEN])
+{
+	_cleanup_free_ char *text = NULL;
+	char path[96];
+	struct error err;
+	size_t len;
+
+	snprintf(path, sizeof(path), "%s/client-id", w->run);
+	assert_int_equal(file_read(path, 64, &text, &len, &err), 0);
+	assert_int_equal(len, OVERLAY_SECRET_LEN);
+	memcpy(ret, text, len);
+}
+
+static void secret_lives_with_circuits(void **state)
+{
+	uint8_t before[OVERLAY_SECRET_LEN], after[OVERLAY_SECRET_LEN];
+	struct world *w = *state;
+
+	start(w);
+	secret_of(w, before);
+	stop(w);
+	start(w);
+	secret_of(w, after);
+	assert_memory_not_equal(before, after, sizeof(before)); /* nothing was up */
+	stop(w);
+	saved_open(w, 1, TO, clock_wall_s() + 1000);
+	start(w);
+	secret_of(w, before);
+	assert_memory_equal(before, after, sizeof(before)); /* its address hangs on it */
+	assert_int_equal(ask(w, "circuit down", "{\"all\":true}", NULL), REPLY_OK);
+	UNTIL(w, 1.5, false); /* the guard is kept for a moment */
+	secret_of(w, after);
+	assert_memory_not_equal(before, after, sizeof(before));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(up_fails_for_good),
+		TEST(up_again),
+		TEST(up_undone),
+		TEST(up_needs_journal),
+		TEST(unknown_kill_switch_stays),
+		TEST(names),
+		TEST(damaged_line),
+		TEST(journal_while_adopting),
+		TEST(adopted),
+		TEST(rebuilt_when_lost),
+		TEST(expired),
+		TEST(repaired),
+		TEST(repaired_in_part),
+		TEST(stray_repaired),
+		TEST(identities),
+		TEST(secret_lives_with_circuits),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
