@@ -696,6 +696,8 @@ int overlay_want(struct overlay *o, const struct relay *peer)
 		r = links_want(o->links, peer, (uint16_t)number, NULL);
 	} else {
 		HASH_FIND(hh, o->numbers, &peer->id, sizeof(peer->id), n);
+		if (!n)
+			return -ENOENT;
 		overlay_client_identity(o->secret, &n->id, n->epoch, id);
 		r = links_want(o->links, peer, (uint16_t)number, id);
 		n->wanted |= r == 0;

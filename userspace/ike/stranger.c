@@ -38,13 +38,13 @@ void strangers_judge(struct stranger **table, unsigned int patience, const struc
 	struct stranger *s, *next;
 
 	HASH_ITER (hh, *table, s, next) {
-		bool known = ops->known(ctx, s->conn); /* NOLINT(clang-analyzer-core.NullDereference): uthash */
+		bool known = ops->known(ctx, s->conn);
 		bool remove = s->seen && !known && s->rounds++ >= patience;
 
 		if (remove)
 			ops->remove(ctx, s->conn);
 		if (remove || known || !s->seen) {
-			HASH_DEL(*table, s);
+			HASH_DEL(*table, s); /* NOLINT(clang-analyzer-core.NullDereference): inside uthash */
 			free(s);
 		} else {
 			s->seen = false;

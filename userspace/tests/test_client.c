@@ -70,7 +70,7 @@ static struct network *make_net(uint64_t now)
 	for (uint8_t i = 0; i < RELAYS; i++) {
 		struct relay *r = &relays[i];
 
-		snprintf(r->name, sizeof(r->name), "r%u", i + 1);
+		snprintf(r->name, sizeof(r->name), "r%d", i + 1);
 		memset(r->id.b, 0x10 + i, sizeof(r->id.b));
 		memset(r->onion_key, 0x20 + i, sizeof(r->onion_key));
 		memset(r->link_key, 0x30 + i, sizeof(r->link_key));
@@ -747,7 +747,7 @@ static void secret_lives_with_circuits(void **state)
 	secret_of(w, before);
 	assert_memory_equal(before, after, sizeof(before)); /* its address hangs on it */
 	assert_int_equal(ask(w, "circuit down", "{\"all\":true}", NULL), REPLY_OK);
-	UNTIL(w, 1.5, false); /* the guard is kept for a moment */
+	(void)UNTIL(w, 1.5, false); /* the guard is kept for a moment */
 	secret_of(w, after);
 	assert_memory_not_equal(before, after, sizeof(before));
 }
