@@ -82,8 +82,10 @@ anond_start() { # HOST
 
 # anon-charon looks for a moment whether charon got its ports.
 launchers_done() { ! pgrep -x anon-charon >/dev/null; }
+# Before it has its connections a charon refuses whoever calls.
+charon_ready() { on "$1" anonctl status --json | jq -e '.charon.state == "ready"'; } # HOST
 anon_start() {
-	charon_start "$1" && anond_start "$1" && wait_for 60 on "$1" anonctl status && wait_for 30 launchers_done
+	charon_start "$1" && anond_start "$1" && wait_for 60 charon_ready "$1" && wait_for 30 launchers_done
 }
 
 # Stop what runs under $BED/$2.$1 by SIGTERM; one that must be killed is a failure.

@@ -7,9 +7,6 @@ FORGE=$TREE/build/tools/forge
 IFID_CIRC=0x616e0001
 echo 100 >"$BED/spent" # attackers' sequence numbers run so far ahead of the kernel's own
 
-# Before it has its connections a charon refuses whoever calls.
-daemons_ready() { local h; for h in $(anon_hosts); do [ "$(status "$h" .charon.state)" = ready ] || return 1; done; }
-circuit_up() { on client anonctl circuit up --json --wait 90 "$@"; }
 overlay_address() { on "$1" ip -6 -o addr show dev lo | sed -n 's/.* \(fd[0-9a-f:]*\)\/128 .*/\1/p' | head -n 1; } # RELAY
 # The device of HOST's link to a relay, or its circuit address there.
 link_device() { on "$1" ip -6 route show match "$2" | grep -oE 'dev ovl[0-9]+' | cut -d' ' -f2 | head -n 1; } # HOST OVERLAY-ADDRESS

@@ -21,7 +21,12 @@ ODD6='ip6 and (ip6[0:4] != 0x60000000 or ip6[7] != 64)'
 
 root_of() { echo "/proc/$(cat "$BED/pid/$1")/root"; } # HOST
 
-circuit_up() { on client anonctl circuit up --json --wait 90 "$@" | tee "$BED/up"; }
+circuit_up() {
+	local status=0
+	on client anonctl circuit up --json --wait 90 "$@" >"$BED/up" || status=$?
+	cat "$BED/up"
+	return $status
+}
 circuit_down() { on client anonctl circuit down "${1:---all}"; }
 # The same of a circuit that is up, e.g. `circuits '.[0].mtu'`.
 circuits() { on client anonctl circuit list --json | jq -r ".circuits | $1"; }
