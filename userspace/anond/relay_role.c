@@ -6,6 +6,7 @@
 
 #include "anond/journal.h"
 #include "anond/record.h"
+#include "anond/refusals.h"
 #include "lib/clock.h"
 #include "lib/hash.h"
 #include "lib/log.h"
@@ -26,6 +27,7 @@ struct relay_role {
 	struct journal *journal;
 	struct journal *replays;
 	struct saved *saved; /* only while loading */
+	struct refusals refusals;
 	ev_timer tick;
 };
 
@@ -259,6 +261,7 @@ static void on_link_message(void *ctx, const struct link *link, const struct in6
 	struct actions as = { 0 };
 
 	relay_engine_message(r->engine, clock_monotonic_ms(), clock_wall_s(), link, from, msg, len, &as);
+	refusals_note(&r->refusals);
 	run(r, &as);
 }
 
@@ -474,6 +477,7 @@ int relay_role_new(const struct relay_role_config *conf, struct relay_role **ret
 		relay_role_free(r, true);
 		return e;
 	}
+	refusals_init(&r->refusals, conf->loop, relay_engine_counters(r->engine));
 	arm(r);
 	*ret = r;
 	return 0;
@@ -560,6 +564,7 @@ void relay_role_free(struct relay_role *r, bool leave)
 	if (!r)
 		return;
 	ev_timer_stop(r->c.loop, &r->tick);
+	refusals_stop(&r->refusals);
 	if (!leave) {
 		overlay_teardown(r->overlay);
 		base_remove(r);
