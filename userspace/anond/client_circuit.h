@@ -19,7 +19,6 @@
 #define ATTEMPTS_MAX 3	  /* paths tried until the first opens; a pinned path is tried once */
 #define SUSPECTS_MAX 15	  /* relays kept out of the next path; the oldest go first */
 #define CIRCUITS_MAX 256  /* circuits of this host at once */
-#define SELECTORS_MAX 256 /* destinations of one circuit */
 #define REBUILD_MAX_S 60  /* pause between attempts: 1, 2, 4, ... seconds up to this, less a random part of half */
 #define STEADY_MS 60000	  /* what was open for so long begins with the shortest pause again */
 #define CLOSE_LINGER_S 1. /* a guard's link outlives its last circuit by this, so that DESTROY gets through */

@@ -8,6 +8,7 @@
 #include "anond/client_circuit.h"
 #include "anond/journal.h"
 #include "anond/record.h"
+#include "anond/up_request.h"
 #include "lib/log.h"
 #include "lib/reply.h"
 #include "model/prefix.h"
@@ -749,81 +750,6 @@ static bool same_selection(const struct client_circuit *cc, const struct prefix 
 	return true;
 }
 
-struct up_args {
-	size_t hops;
-	const char *pin[HOPS_MAX];
-	bool pinned;
-	struct prefix *to;
-	size_t n_to;
-	double wait;
-};
-
-static int parse_path(const json_t *path, struct up_args *a, struct error *err)
-{
-	size_t n = json_array_size(path);
-
-	if (!path || json_is_null(path))
-		return 0;
-	if (n < 1 || n > HOPS_MAX)
-		return error_set(err, -EINVAL, "path: 1 to %d relays", HOPS_MAX);
-	for (size_t i = 0; i < n; i++) {
-		a->pin[i] = json_string_value(json_array_get(path, i));
-		if (!a->pin[i])
-			return error_set(err, -EINVAL, "path: not a list of relay names");
-	}
-	a->hops = n;
-	a->pinned = true;
-	return 0;
-}
-
-static int parse_to(const json_t *to, struct up_args *a, struct error *err)
-{
-	const char *const everything[] = { "0.0.0.0/0", "::/0" };
-	bool all = !to || json_is_null(to);
-	size_t n = json_array_size(to); /* 0 of what is no array */
-
-	if (!all && (n < 1 || n > SELECTORS_MAX))
-		return error_set(err, -EINVAL, "to: a list of 1 to %d destinations", SELECTORS_MAX);
-	if (all)
-		n = ARRAY_SIZE(everything);
-	a->to = calloc(n, sizeof(*a->to));
-	if (!a->to)
-		return error_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < n; i++) {
-		const char *text = all ? everything[i] : json_string_value(json_array_get(to, i));
-
-		if (!text || prefix_parse(text, &a->to[i]) < 0)
-			return error_set(err, -EINVAL, "to: %s is not a destination such as 192.0.2.0/24",
-					 text ? text : "an element");
-		a->n_to++;
-	}
-	return 0;
-}
-
-static int parse_up(const struct client_role *c, const json_t *args, struct up_args *a, struct error *err)
-{
-	const json_t *hops = json_object_get(args, "hops");
-	const json_t *wait = json_object_get(args, "wait");
-	int r;
-
-	a->hops = c->c.conf->hops;
-	a->wait = REPLY_WAIT_DEFAULT;
-	if (hops && !json_is_null(hops)) {
-		json_int_t n = json_integer_value(hops);
-
-		if (n < 1 || n > HOPS_MAX)
-			return error_set(err, -EINVAL, "hops: 1 to %d", HOPS_MAX);
-		a->hops = (size_t)n;
-	}
-	if (wait && !json_is_null(wait)) {
-		if (!json_is_number(wait) || json_number_value(wait) < 0 || json_number_value(wait) > REPLY_WAIT_MAX)
-			return error_set(err, -EINVAL, "wait: 0 to %d seconds", REPLY_WAIT_MAX);
-		a->wait = json_number_value(wait);
-	}
-	r = parse_path(json_object_get(args, "path"), a, err);
-	return r < 0 ? r : parse_to(json_object_get(args, "to"), a, err);
-}
-
 static int reply_code(int r)
 {
 	switch (r) {
@@ -841,7 +767,7 @@ static int reply_code(int r)
 }
 
 /* On an error nothing of it is left, neither in the kernel nor in the journal, and a->to is the caller's. */
-static int begin(struct client_role *c, struct up_args *a, struct client_circuit **ret, struct error *err)
+static int begin(struct client_role *c, struct up_request *a, struct client_circuit **ret, struct error *err)
 {
 	struct client_circuit *cc;
 	int r = client_circuit_new(&c->env, free_id(c), a->to, a->n_to, a->hops, a->pinned ? a->pin : NULL, &cc, err);
@@ -869,25 +795,25 @@ static int begin(struct client_role *c, struct up_args *a, struct client_circuit
 
 void client_role_up(struct client_role *c, struct control_conn *conn, const json_t *args)
 {
-	struct up_args a = { 0 };
+	struct up_request a = { 0 };
 	struct error err = { "" };
-	int r = parse_up(c, args, &a, &err);
+	int r = up_request_parse(args, c->c.conf->hops, &a, &err);
 	struct client_circuit *cc = r == 0 ? conflict(c, a.to, a.n_to) : NULL;
 
 	if (r == 0 && cc && client_circuit_is_down(cc) && same_selection(cc, a.to, a.n_to)) {
 		r = client_circuit_again(cc, a.hops, a.pinned ? a.pin : NULL, &err);
 	} else if (r == 0 && cc) {
 		control_error(conn, REPLY_CONFLICT, "circuit %u carries one of these destinations already", cc->id);
-		free(a.to);
+		up_request_clear(&a);
 		return;
 	} else if (r == 0 && HASH_COUNT(c->circuits) >= CIRCUITS_MAX) {
 		control_error(conn, REPLY_LIMIT, "there are %d circuits already", CIRCUITS_MAX);
-		free(a.to);
+		up_request_clear(&a);
 		return;
 	} else if (r == 0) {
 		r = begin(c, &a, &cc, &err);
 	}
-	free(a.to);
+	up_request_clear(&a);
 	if (r < 0)
 		control_error(conn, reply_code(r), "%s", err.text);
 	else

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "anond/up_request.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "lib/cleanup.h"
+#include "lib/reply.h"
+
+static int parse_path(const json_t *path, struct up_request *a, struct error *err)
+{
+	size_t n = json_array_size(path);
+
+	if (!path || json_is_null(path))
+		return 0;
+	if (n < 1 || n > HOPS_MAX)
+		return error_set(err, -EINVAL, "path: 1 to %d relays", HOPS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		a->pin[i] = json_string_value(json_array_get(path, i));
+		if (!a->pin[i])
+			return error_set(err, -EINVAL, "path: not a list of relay names");
+	}
+	a->hops = n;
+	a->pinned = true;
+	return 0;
+}
+
+static int parse_to(const json_t *to, struct up_request *a, struct error *err)
+{
+	const char *const everything[] = { "0.0.0.0/0", "::/0" };
+	bool all = !to || json_is_null(to);
+	size_t n = json_array_size(to); /* 0 of what is no array */
+
+	if (!all && (n < 1 || n > SELECTORS_MAX))
+		return error_set(err, -EINVAL, "to: a list of 1 to %d destinations", SELECTORS_MAX);
+	if (all)
+		n = ARRAY_SIZE(everything);
+	a->to = calloc(n, sizeof(*a->to));
+	if (!a->to)
+		return error_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++) {
+		const char *text = all ? everything[i] : json_string_value(json_array_get(to, i));
+
+		if (!text || prefix_parse(text, &a->to[i]) < 0)
+			return error_set(err, -EINVAL, "to: %s is not a destination such as 192.0.2.0/24",
+					 text ? text : "an element");
+		a->n_to++;
+	}
+	return 0;
+}
+
+static int parse_numbers(const json_t *args, struct up_request *a, struct error *err)
+{
+	const json_t *hops = json_object_get(args, "hops");
+	const json_t *wait = json_object_get(args, "wait");
+
+	if (hops && !json_is_null(hops)) {
+		json_int_t n = json_integer_value(hops);
+
+		if (n < 1 || n > HOPS_MAX)
+			return error_set(err, -EINVAL, "hops: 1 to %d", HOPS_MAX);
+		a->hops = (size_t)n;
+	}
+	if (wait && !json_is_null(wait)) {
+		if (!json_is_number(wait) || json_number_value(wait) < 0 || json_number_value(wait) > REPLY_WAIT_MAX)
+			return error_set(err, -EINVAL, "wait: 0 to %d seconds", REPLY_WAIT_MAX);
+		a->wait = json_number_value(wait);
+	}
+	return 0;
+}
+
+int up_request_parse(const json_t *args, size_t hops, struct up_request *ret, struct error *err)
+{
+	struct up_request a = { .hops = hops, .wait = REPLY_WAIT_DEFAULT };
+	int r = parse_numbers(args, &a, err);
+
+	if (r == 0)
+		r = parse_path(json_object_get(args, "path"), &a, err);
+	if (r == 0)
+		r = parse_to(json_object_get(args, "to"), &a, err);
+	if (r < 0) {
+		up_request_clear(&a);
+		return r;
+	}
+	*ret = a;
+	return 0;
+}
+
+void up_request_clear(struct up_request *a)
+{
+	free(a->to);
+	a->to = NULL;
+	a->n_to = 0;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A `circuit up` on the control socket: JSON from whoever may open it. What is taken keeps the promises of
+ * up_request.h. */
+#include <stdlib.h>
+
+#include "anond/up_request.h"
+#include "plan/object.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	json_t *req = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
+	struct up_request up;
+	struct error err = { "" };
+
+	if (json_is_object(req) && up_request_parse(json_object_get(req, "args"), 3, &up, &err) == 0) {
+		if (up.hops < 1 || up.hops > HOPS_MAX || up.n_to < 1 || up.n_to > SELECTORS_MAX || !(up.wait >= 0))
+			abort();
+		for (size_t i = 0; i < up.n_to; i++)
+			if (!prefix_valid(&up.to[i]))
+				abort();
+		for (size_t i = 0; up.pinned && i < up.hops; i++)
+			if (!up.pin[i])
+				abort();
+		up_request_clear(&up);
+	} else if (json_is_object(req) && !err.text[0]) {
+		abort(); /* an error without a sentence */
+	}
+	json_decref(req);
+	return 0;
+}
