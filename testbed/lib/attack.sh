@@ -103,7 +103,15 @@ ways_gone() {
 chain_rules() { # HOST FAMILY CHAIN
 	on "$1" nft list chain "$2" anon "$3" | sed -e '/^table/d' -e '/^\tchain/d' -e '/type filter hook/d' -e '/^\t*}$/d' -e 's/^\t*//'
 }
+# anond would put its rules back (scenario rules-flushed): it sleeps until all of them are there again.
+SLEEPING=()
+anond_sleeps() { # HOST
+	local pid
+	pid=$(cat "$BED/anond.$1" 2>/dev/null) || return 0
+	kill -STOP "$pid" && SLEEPING+=("$pid")
+}
 chain_set() { # HOST FAMILY CHAIN <rules
+	anond_sleeps "$1"
 	{ echo "flush chain $2 anon $3"; sed "s/^./add rule $2 anon $3 &/"; } | on "$1" nft -f -
 }
 
@@ -140,7 +148,8 @@ restore() {
 		on "$host" sh -c "echo $b >/proc/sys/net/$a"
 	done
 	twins_gone
-	SAVED=() CONFS=()
+	[ ${#SLEEPING[@]} = 0 ] || kill -CONT "${SLEEPING[@]}"
+	SAVED=() CONFS=() SLEEPING=()
 }
 
 dropped() { # HOST COUNTER: packets
