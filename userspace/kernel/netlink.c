@@ -267,7 +267,8 @@ static int make_nft(struct netlink *k, const struct kobject *v, size_t n, enum m
 static bool setting_fits(const struct kobj_sysctl *s, const char *old)
 {
 	size_t len = strlen(s->value);
-	return (!strncmp(old, s->value, len) && old[len] == '\n') || (s->at_least && strtol(old, NULL, 10) > strtol(s->value, NULL, 10));
+	return (!strncmp(old, s->value, len) && old[len] == '\n') ||
+	       (s->at_least && strtol(old, NULL, 10) > strtol(s->value, NULL, 10));
 }
 
 static int make_sysctl(struct netlink *k, const struct kobj_sysctl *s, enum made *made)
