@@ -3,9 +3,10 @@
  * Sends packets that nobody should accept: any addresses, any header fields, wrapped in any number of ESP layers whose
  * keys the attacker holds. Root only.
  *
- *   forge DEVICE PACKET [FIELD...] [esp FILE [FIELD...]]... [times N]
+ *   forge DEVICE [each FIRST LAST] PACKET [FIELD...] [esp FILE [FIELD...]]... [times N]
  *
  *   DEVICE  where it leaves, past every rule of this host's own output; - : wherever the routes lead
+ *   each    one for each number from FIRST to LAST: `%` stands for it, and sequence numbers go up
  *   PACKET  udp SRC DST SPORT DPORT TEXT | tcp SRC DST SPORT DPORT (a SYN) | icmp SRC DST (an echo request)
  *           | proto NUMBER SRC DST TEXT
  *   FIELD   tos N | flow N | hops N, of the header made last
@@ -67,6 +68,10 @@ struct words {
 	int n;
 };
 
+/* Of `each`. */
+static unsigned long round_number;
+static uint32_t round_index;
+
 static void die(const char *what)
 {
 	fprintf(stderr, "forge: %s\n", what);
@@ -86,6 +91,8 @@ static unsigned long number(const char *text)
 	char *end;
 	unsigned long v = strtoul(text, &end, 0);
 
+	if (!strcmp(text, "%"))
+		return round_number;
 	if (!*text || *end)
 		die("not a number");
 	return v;
@@ -274,6 +281,7 @@ static void read_esp(const char *path, struct esp *e)
 	e->src = address(src);
 	e->dst = address(dst);
 	e->icv_len /= 8;
+	e->seq += round_index;
 	if (strncmp(hex, "0x", 2) != 0 ||
 	    sodium_hex2bin(e->key, sizeof(e->key), hex + 2, strlen(hex + 2), NULL, &e->key_len, NULL) < 0)
 		die("cannot read the key");
@@ -403,10 +411,9 @@ static void send_device(const struct packet *p, const char *device)
 		die(strerror(errno));
 }
 
-int main(int argc, char **argv)
+/* One packet as the words say, TIMES times. */
+static void forge(const char *device, struct words w)
 {
-	struct words w = { .v = argv + 1, .n = argc - 1 };
-	const char *device = word(&w);
 	unsigned long times = 1;
 	struct packet p;
 
@@ -427,5 +434,22 @@ int main(int argc, char **argv)
 		else
 			send_device(&p, device);
 	}
+}
+
+int main(int argc, char **argv)
+{
+	struct words w = { .v = argv + 1, .n = argc - 1 };
+	const char *device = word(&w);
+	unsigned long last = 0;
+
+	if (w.n > 0 && !strcmp(w.v[0], "each")) {
+		word(&w);
+		round_number = number(word(&w));
+		last = number(word(&w));
+	}
+	do {
+		forge(device, w);
+		round_index++;
+	} while (round_number++ < last);
 	return 0;
 }
