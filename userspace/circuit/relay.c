@@ -69,37 +69,6 @@ void relay_engine_free(struct relay_engine *e)
 	free(e);
 }
 
-void relay_say_destroy(struct relay_engine *e, const struct event *ev, const struct peer *p, uint64_t handle,
-		       bool by_creator, uint8_t reason)
-{
-	struct ctrl_msg m = { .type = CTRL_DESTROY, .handle = handle };
-
-	if (!p->client && !p->up)
-		return;
-	m.destroy.by_creator = by_creator;
-	m.destroy.reason = reason;
-	farewell_say(&e->farewell, ev->now_ms, p->link, &p->addr, &m, ev->out);
-}
-
-/* Take the circuit away without an answer to its CREATE. */
-static void close_circuit(struct relay_engine *e, const struct event *ev, struct circuit *c, uint8_t reason,
-			  bool tell_prev, bool tell_next)
-{
-	struct action *a;
-
-	if (tell_prev)
-		relay_say_destroy(e, ev, c->prev, c->prev_key.handle, false, reason);
-	if (tell_next && c->next && (c->phase == CIRCUIT_READY || c->half->sent))
-		relay_say_destroy(e, ev, c->next, c->next_key.handle, true, reason);
-	if (c->phase != CIRCUIT_EXTENDING) {
-		a = actions_add(ev->out, ACTION_RELAY_REMOVE);
-		if (a)
-			a->relay = c->c;
-	}
-	answers_drop(&e->answers, &c->prev_key);
-	table_remove(&e->table, c, ev->now_ms);
-}
-
 static void gauges(struct relay_engine *e)
 {
 	e->counters.half_open = e->table.half_open;
@@ -125,7 +94,7 @@ static void on_destroy(struct relay_engine *e, const struct event *ev, const str
 	}
 	e->counters.destroyed++;
 	if (c->phase == CIRCUIT_READY || by_prev)
-		close_circuit(e, ev, c, m->destroy.reason, !by_prev, by_prev);
+		relay_close(e, ev, c, m->destroy.reason, !by_prev, by_prev);
 	else
 		relay_fail(e, ev, c, &(struct ctrl_answer){ .status = CTRL_NEXT_REFUSED, .detail = CTRL_INTERNAL },
 			   false);
@@ -203,7 +172,7 @@ static void drop_half_open(struct relay_engine *e, const struct event *ev, struc
 	while ((c = LIST_FIRST(&p->half_next)))
 		relay_fail_status(e, ev, c, CTRL_NEXT_UNREACHABLE, true);
 	while ((c = LIST_FIRST(&p->half_prev)))
-		close_circuit(e, ev, c, CTRL_REASON_LINK_LOST, false, true);
+		relay_close(e, ev, c, CTRL_REASON_LINK_LOST, false, true);
 }
 
 static void drop_ready(struct relay_engine *e, const struct event *ev, struct peer *p)
@@ -211,9 +180,9 @@ static void drop_ready(struct relay_engine *e, const struct event *ev, struct pe
 	struct circuit *c;
 
 	while ((c = LIST_FIRST(&p->ready_prev)))
-		close_circuit(e, ev, c, CTRL_REASON_LINK_LOST, true, true);
+		relay_close(e, ev, c, CTRL_REASON_LINK_LOST, true, true);
 	while ((c = LIST_FIRST(&p->ready_next)))
-		close_circuit(e, ev, c, CTRL_REASON_LINK_LOST, true, true);
+		relay_close(e, ev, c, CTRL_REASON_LINK_LOST, true, true);
 }
 
 /* A link that came back under another number carries none of its old circuits: the number stands in their addresses. */
@@ -224,7 +193,7 @@ static void renumber(struct relay_engine *e, const struct event *ev, struct peer
 	while (!LIST_EMPTY(&p->half_next))
 		relay_fail_status(e, ev, LIST_FIRST(&p->half_next), CTRL_NEXT_UNREACHABLE, true);
 	while (!LIST_EMPTY(&p->half_prev))
-		close_circuit(e, ev, LIST_FIRST(&p->half_prev), CTRL_REASON_LINK_LOST, true, true);
+		relay_close(e, ev, LIST_FIRST(&p->half_prev), CTRL_REASON_LINK_LOST, true, true);
 	drop_ready(e, ev, p);
 }
 
@@ -294,7 +263,7 @@ static void circuit_due(struct relay_engine *e, const struct event *ev, struct c
 		return;
 	}
 	e->counters.expired++;
-	close_circuit(e, ev, c, CTRL_REASON_EXPIRED, true, true);
+	relay_close(e, ev, c, CTRL_REASON_EXPIRED, true, true);
 }
 
 static void grace_due(struct relay_engine *e, const struct event *ev, struct peer *p)
@@ -355,7 +324,7 @@ void relay_engine_sa_gone(struct relay_engine *e, uint64_t now_ms, uint32_t numb
 	if (!c || c->phase == CIRCUIT_EXTENDING || (spi != c->c.layer.spi_fwd && spi != c->c.layer.spi_back))
 		return;
 	if (c->phase == CIRCUIT_READY)
-		close_circuit(e, &ev, c, CTRL_REASON_FAILED, true, true);
+		relay_close(e, &ev, c, CTRL_REASON_FAILED, true, true);
 	else
 		relay_fail_status(e, &ev, c, CTRL_INTERNAL, true);
 	gauges(e);

@@ -56,6 +56,9 @@ void relay_fail_status(struct relay_engine *e, const struct event *ev, struct ci
 void relay_on_installed(struct relay_engine *e, const struct event *ev, struct circuit *c, int error);
 void relay_half_open_due(struct relay_engine *e, const struct event *ev, struct circuit *c);
 
-/* relay.c */
+/* relay_destroy.c: the end of a circuit */
 void relay_say_destroy(struct relay_engine *e, const struct event *ev, const struct peer *p, uint64_t handle,
 		       bool by_creator, uint8_t reason);
+/* Take the circuit away without an answer to its CREATE. */
+void relay_close(struct relay_engine *e, const struct event *ev, struct circuit *c, uint8_t reason, bool tell_prev,
+		 bool tell_next);
