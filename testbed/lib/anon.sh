@@ -81,11 +81,16 @@ anond_start() { # HOST
 }
 
 # anon-charon looks for a moment whether charon got its ports.
-launchers_done() { ! pgrep -x anon-charon >/dev/null; }
+launchers_done() { # shows those that are not
+	local left
+	left=$(pgrep -x anon-charon) || return 0
+	for left in $left; do tr '\0' ' ' <"/proc/$left/cmdline"; grep -E '^(State|PPid)' "/proc/$left/status"; done
+	false
+}
 # Before it has its connections a charon refuses whoever calls.
 charon_ready() { on "$1" anonctl status --json | jq -e '.charon.state == "ready"'; } # HOST
 anon_start() {
-	charon_start "$1" && anond_start "$1" && wait_for 60 charon_ready "$1" && wait_for 30 launchers_done
+	charon_start "$1" && anond_start "$1" && wait_for 60 charon_ready "$1" && wait_for 60 launchers_done
 }
 
 # Stop what runs under $BED/$2.$1 by SIGTERM; one that must be killed is a failure.

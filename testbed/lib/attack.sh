@@ -101,7 +101,7 @@ ways_gone() {
 # Rules -----------------------------------------------------------------------------------------------------------
 
 chain_rules() { # HOST FAMILY CHAIN
-	on "$1" nft list chain "$2" anon "$3" | sed -e '/^table/d' -e '/^\tchain/d' -e '/type filter hook/d' -e '/^\t*}$/d' -e 's/^\t*//'
+	on "$1" nft list chain "$2" anon "$3" | sed -e '/^table/d' -e '/^\tchain/d' -e '/type [a-z]* hook/d' -e '/^\t*}$/d' -e 's/^\t*//'
 }
 # anond would put its rules back (scenario rules-flushed): it sleeps until all of them are there again.
 SLEEPING=()
