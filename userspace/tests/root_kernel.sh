@@ -152,15 +152,15 @@ closed() { # what an exit must not lead to: DESTINATION COUNTER
 	on client ping -q -c 2 -i 0.3 -W 1 -I anon0 "$1" && return 1
 	[ "$(counter r3 "$2")" -gt "$before" ] || { rk counters r3 base; return 1; }
 }
-# Another host sends to an inner address of the client from outside.
+# Another host sends to an inner address of the client from outside. The client answers no ARP for it (arp_ignore).
 from_outside() {
 	local before
 	before=$(counter client drop_public)
 	on r1 ip route add 100.96.0.10/32 via 198.51.100.1
-	on inet ip route add 100.96.0.10/32 dev client
+	on inet ip route add 100.96.0.10/32 via 198.51.100.10 dev client onlink
 	on r1 ping -q -c 2 -i 0.3 -W 1 -I eth0 100.96.0.10
 	on r1 ip route del 100.96.0.10/32 via 198.51.100.1
-	on inet ip route del 100.96.0.10/32 dev client
+	on inet ip route del 100.96.0.10/32 via 198.51.100.10 dev client onlink
 	[ "$(counter client drop_public)" -gt "$before" ] || { rk counters client base; return 1; }
 }
 # A guard that puts a packet of its own into the client's link.
