@@ -58,7 +58,7 @@ services_up() {
 	on "$h" nginx -c "$BED/nginx.conf" -e /var/log/nginx/error.log || return 1
 	dns_up "$h" || return 1
 	on "$h" iperf3 -s -D >/dev/null || return 1
-	on "$h" socat TCP6-LISTEN:7,ipv6only=0,reuseaddr,fork PIPE 2>/dev/null &
+	on "$h" "$TREE/testbed/bin/echo-server" 7 &
 	on "$h" socat -T 5 UDP6-LISTEN:7,ipv6only=0,reuseaddr,fork PIPE 2>/dev/null &
 	wait_for 10 listening "$h" tcp 80 && wait_for 10 listening "$h" tcp 7 &&
 		wait_for 10 listening "$h" udp 7 && wait_for 10 listening "$h" tcp 5201
