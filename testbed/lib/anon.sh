@@ -87,8 +87,8 @@ launchers_done() { # shows those that are not
 	for left in $left; do tr '\0' ' ' <"/proc/$left/cmdline"; grep -E '^(State|PPid)' "/proc/$left/status"; done
 	false
 }
-# Before it has its connections a charon refuses whoever calls.
-charon_ready() { on "$1" anonctl status --json | jq -e '.charon.state == "ready"'; } # HOST
+# Before it has its connections a charon refuses whoever calls. (`jq -e` would not do: of nothing it says yes.)
+charon_ready() { gives ready eval "on $1 anonctl status --json | jq -r .charon.state"; } # HOST
 anon_start() {
 	charon_start "$1" && anond_start "$1" && wait_for 60 charon_ready "$1" && wait_for 60 launchers_done
 }
