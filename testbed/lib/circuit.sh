@@ -115,6 +115,14 @@ remember() { host_state "$1" >"$BED/remembered.$1"; }        # HOST
 unchanged() { host_state "$1" | diff "$BED/remembered.$1" -; } # HOST
 
 conf_add() { cat >>"$(root_of "$1")/etc/anond/anond.conf"; } # HOST <text
+# Restart the exit r3 with these options in its section `exit` instead of what was said earlier.
+exit_says() { # <lines
+	local conf line
+	conf=$(root_of r3)/etc/anond/anond.conf
+	sed -i '/# scenario$/d' "$conf"
+	while read -r line; do sed -i "/^exit {/a $line # scenario" "$conf"; done
+	anond_restart r3
+}
 anond_restart() { daemon_stop "$1" anond && anond_start "$1" && wait_for 60 on "$1" anonctl status; } # HOST
 
 # Nothing of the daemon's own has a say in this.

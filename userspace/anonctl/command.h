@@ -40,6 +40,8 @@ int run_circuit_show(const struct call *call);
 int run_relay_list(const struct call *call);
 int run_link_list(const struct call *call);
 int run_status(const struct call *call);
+int run_off(const struct call *call);
+int run_drain(const struct call *call);
 int run_reload(const struct call *call);
 /* doctor.c: the daemon's checks and our own */
 int run_doctor(const struct call *call);

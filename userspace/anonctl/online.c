@@ -204,6 +204,26 @@ int run_status(const struct call *call)
 	return ask(call, json_object(), ASK_TIMEOUT, show_status);
 }
 
+int run_off(const struct call *call)
+{
+	return ask(call, json_object(), ASK_TIMEOUT, show_circuit_down);
+}
+
+int run_drain(const struct call *call)
+{
+	uint32_t deadline = REPLY_DRAIN_DEFAULT;
+	struct error err;
+
+	if (arguments_has(call->args, OPT_CANCEL) && arguments_has(call->args, OPT_DEADLINE))
+		return call_fail(call, STATUS_USAGE, "--cancel and --deadline exclude each other");
+	if (arguments_has(call->args, OPT_CANCEL))
+		return ask(call, json_pack("{s:b}", "cancel", 1), ASK_TIMEOUT, show_drain);
+	if (arguments_has(call->args, OPT_DEADLINE) &&
+	    arguments_number("--deadline", call->args->value[OPT_DEADLINE], 0, REPLY_DRAIN_MAX, &deadline, &err) < 0)
+		return call_fail(call, STATUS_USAGE, "%s", err.text);
+	return ask(call, json_pack("{s:I}", "deadline", (json_int_t)deadline), ASK_TIMEOUT, show_drain);
+}
+
 int run_reload(const struct call *call)
 {
 	return ask(call, json_object(), ASK_TIMEOUT, show_reload);

@@ -28,6 +28,8 @@ const struct option_info option_infos[N_OPTS] = {
 	[OPT_LINK_MTU] = { "link-mtu", "BYTES", "MTU of every overlay link", false },
 	[OPT_OUT] = { "out", "FILE", "where to write it; the signature goes to FILE.sig", false },
 	[OPT_NETWORK] = { "network", "FILE", "the network file to check", false },
+	[OPT_DEADLINE] = { "deadline", "SECONDS", "when to close the circuits that are left", false },
+	[OPT_CANCEL] = { "cancel", NULL, "take circuits again", false },
 };
 
 static int take(struct arguments *a, enum opt o, const char *value, struct error *err)

@@ -30,6 +30,8 @@ enum opt {
 	OPT_LINK_MTU,
 	OPT_OUT,
 	OPT_NETWORK,
+	OPT_DEADLINE,
+	OPT_CANCEL,
 	N_OPTS,
 };
 

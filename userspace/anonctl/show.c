@@ -155,6 +155,34 @@ static void finish(struct table *t, const char *if_empty, FILE *out)
 	table_clear(t);
 }
 
+/* A relay's: what their owners do is nobody's business, so a number and what they carried. */
+static void show_relayed(const json_t *body, const struct show_time *now, FILE *out)
+{
+	static const char *const titles[] = { "ID", "KIND", "EXPIRES", "UP", "DOWN" };
+	static const char *const numbers[] = { "bytes_up", "bytes_down" };
+	const json_t *list = json_object_get(body, "relayed");
+	char buf[TABLE_CELL];
+	struct table t = { 0 };
+	size_t i;
+	json_t *c;
+
+	if (!start(&t, titles, sizeof(titles) / sizeof(titles[0])))
+		return;
+	json_array_foreach (list, i, c) {
+		if (table_row(&t) < 0)
+			break;
+		table_set(&t, 0, scalar(json_object_get(c, "id"), buf));
+		table_set(&t, 1, text_of(c, "kind"));
+		table_set(&t, 2, until(int_of(c, "expires"), now->wall_s, buf));
+		for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
+			table_set(&t, 3 + k, scalar(json_object_get(c, numbers[k]), buf));
+	}
+	finish(&t, "no circuits", out);
+	if (int_of(body, "total") > (json_int_t)json_array_size(list))
+		fprintf(out, "and %lld less busy ones\n",
+			(long long)(int_of(body, "total") - (json_int_t)json_array_size(list)));
+}
+
 void show_circuit_list(const json_t *body, const struct show_time *now, FILE *out)
 {
 	static const char *const titles[] = { "ID",  "STATE", "PATH",	 "TO",	"DEVICE",
@@ -164,6 +192,10 @@ void show_circuit_list(const json_t *body, const struct show_time *now, FILE *ou
 	size_t i;
 	json_t *c;
 
+	if (json_object_get(body, "relayed")) {
+		show_relayed(body, now, out);
+		return;
+	}
 	if (!start(&t, titles, sizeof(titles) / sizeof(titles[0])))
 		return;
 	json_array_foreach (json_object_get(body, "circuits"), i, c) {
@@ -295,6 +327,10 @@ void show_status(const json_t *body, const struct show_time *now, FILE *out)
 	put_line(out, "roles", join(json_object_get(body, "roles"), ", ", list));
 	put_line(out, "up for", duration(int_of(body, "uptime"), buf));
 	put_line(out, "circuits", scalar(json_object_get(body, "circuits"), buf));
+	if (json_object_get(body, "draining")) {
+		snprintf(list, sizeof(list), "yes, for %s at most", duration(int_of(body, "draining"), buf));
+		put_line(out, "draining", list);
+	}
 	put_line(out, "links", scalar(json_object_get(body, "links"), buf));
 	put_line(out, "relays", scalar(json_object_get(net, "relays"), buf));
 	put_line(out, "link MTU", scalar(json_object_get(net, "link_mtu"), buf));
@@ -303,6 +339,18 @@ void show_status(const json_t *body, const struct show_time *now, FILE *out)
 	put_line(out, "charon", list);
 	put_numbers(body, "counters", out);
 	put_numbers(body, "drops", out);
+}
+
+void show_drain(const json_t *body, const struct show_time *now, FILE *out)
+{
+	char buf[TABLE_CELL];
+
+	(void)now;
+	if (json_is_true(json_object_get(body, "draining")))
+		fprintf(out, "draining: %lld circuits are left; anond ends after the last, in %s at the latest\n",
+			(long long)int_of(body, "circuits"), duration(int_of(body, "deadline"), buf));
+	else
+		fprintf(out, "circuits are taken again\n");
 }
 
 void show_reload(const json_t *body, const struct show_time *now, FILE *out)

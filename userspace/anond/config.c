@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <syslog.h>
 
+#include "circuit/inner.h"
 #include "directory/file.h"
 #include "directory/network.h"
 #include "model/ids.h"
@@ -89,6 +90,12 @@ static const char *parse_log_level(const char *value, struct config *conf)
 	return "not one of error, warning, notice, info, debug";
 }
 
+/* 100.64.0.0/10, RFC 6598 */
+static bool is_shared4(struct in_addr a)
+{
+	return ntohl(a.s_addr) >> 22 == (100u << 24 | 64u << 16) >> 22;
+}
+
 /* RFC 6598's range only: a circuit's inner address must not be an address of the client's own network. */
 static const char *parse_inner4(const char *value, struct config *conf)
 {
@@ -98,8 +105,7 @@ static const char *parse_inner4(const char *value, struct config *conf)
 		conf->exit.inner4_enabled = false;
 		return NULL;
 	}
-	if (prefix_parse(value, &p) < 0 || p.family != AF_INET || p.len < 10 || p.len > 29 ||
-	    ntohl(p.a4.s_addr) >> 22 != (100u << 24 | 64u << 16) >> 22)
+	if (prefix_parse(value, &p) < 0 || p.family != AF_INET || p.len < 10 || p.len > 29 || !is_shared4(p.a4))
 		return "neither none nor a prefix of 10 to 29 bits in 100.64.0.0/10";
 	conf->exit.inner4 = p;
 	conf->exit.inner4_enabled = true;
@@ -108,22 +114,36 @@ static const char *parse_inner4(const char *value, struct config *conf)
 
 static const char *parse_resolver(const char *value, struct config *conf)
 {
+	static const char not_public[] = "no public address: circuits do not lead to it";
 	struct in6_addr a6;
 	struct in_addr a4;
 
+	if (strcmp(value, "local") == 0) {
+		conf->exit.resolver_local = true;
+		return NULL;
+	}
 	if (inet_pton(AF_INET, value, &a4) == 1 && a4.s_addr != INADDR_ANY) {
+		if (!inner_dns4_valid(a4) || is_shared4(a4))
+			return not_public;
 		if (conf->exit.resolver4.s_addr != INADDR_ANY)
 			return "at most one IPv4 resolver";
 		conf->exit.resolver4 = a4;
 		return NULL;
 	}
 	if (inet_pton(AF_INET6, value, &a6) == 1 && !IN6_IS_ADDR_UNSPECIFIED(&a6)) {
+		if ((a6.s6_addr[0] & 0xe0) != 0x20) /* 2000::/3 */
+			return not_public;
 		if (!IN6_IS_ADDR_UNSPECIFIED(&conf->exit.resolver6))
 			return "at most one IPv6 resolver";
 		conf->exit.resolver6 = a6;
 		return NULL;
 	}
-	return "not an IP address";
+	return "neither local nor an IP address";
+}
+
+static const char *parse_policy(const char *value, struct config *conf)
+{
+	return exit_policy_add(&conf->exit.policy, value);
 }
 
 #define AT(member) offsetof(struct config, member)
@@ -192,7 +212,17 @@ static const struct option options[] = {
 
 	WORD("exit", "inner4", "100.96.0.0/12", parse_inner4, "IPv4 pool for circuits, or none"),
 	BOOL("exit", "inner6", exit.inner6_enabled, "true", "give circuits IPv6 addresses"),
-	LIST("exit", "resolver", parse_resolver, "DNS resolvers for circuits, one IPv4 and one IPv6 at most"),
+	LIST("exit", "resolver", parse_resolver,
+	     "DNS resolvers for circuits, one IPv4 and one IPv6 at most, or local: at the circuits' gateway addresses"),
+	LIST("exit", "policy", parse_policy,
+	     "where circuits may lead: \"accept|reject [tcp|udp|icmp] ADDRESS[:PORTS]\", \"preset default|reduced\"; "
+	     "the first that fits counts, the rest is refused (default: preset default)"),
+	UINT("exit", "flows-per-circuit", exit.limits.flows, "2048", 0, 1000000, 1,
+	     "connections of a circuit at once, 0: any number"),
+	UINT("exit", "new-flows-per-second", exit.limits.new_flows_per_second, "100", 0, 100000, 1,
+	     "new connections of a circuit a second, 0: any number"),
+	UINT("exit", "rate-per-circuit", exit.limits.kib_per_second, "0", 0, 4000000, 1,
+	     "KiB a second of a circuit in each direction, 0: no limit"),
 };
 
 static const char *const sections[] = { NULL, "timings", "limits", "link", "exit" };
@@ -205,6 +235,8 @@ static const char *const sections[] = { NULL, "timings", "limits", "link", "exit
  */
 #define END_MARK "end-of-file"
 
+#define WORD_MAX 128 /* of a list, with the final NUL */
+
 /* libconfuse's callbacks take no context of ours. */
 static struct {
 	struct config *conf;
@@ -214,7 +246,7 @@ static struct {
 	bool seen[N_OPTIONS];
 	struct {
 		unsigned int n; /* words applied */
-		char last[INET6_ADDRSTRLEN];
+		char last[WORD_MAX];
 		bool closed;
 	} lists[N_OPTIONS];
 } parsing;
@@ -328,6 +360,8 @@ static const char *apply_word(size_t i, cfg_opt_t *opt)
 	}
 	if (parsing.lists[i].closed || n != parsing.lists[i].n + 1)
 		return "given twice";
+	if (strlen(word) >= WORD_MAX)
+		return "too long";
 	wrong = options[i].parse(word, parsing.conf);
 	parsing.lists[i].n = n;
 	snprintf(parsing.lists[i].last, sizeof(parsing.lists[i].last), "%s", word);
@@ -453,6 +487,11 @@ static int check(struct config *conf, struct error *err)
 		return error_set(err, -EINVAL, "network-key: missing; without it no network file can be trusted");
 	if ((conf->roles & ROLE_EXIT) && !conf->exit.inner4_enabled && !conf->exit.inner6_enabled)
 		return error_set(err, -EINVAL, "exit: inner4 is none and inner6 is false: nothing could leave");
+	if (conf->exit.resolver_local &&
+	    (conf->exit.resolver4.s_addr != INADDR_ANY || !IN6_IS_ADDR_UNSPECIFIED(&conf->exit.resolver6)))
+		return error_set(err, -EINVAL, "exit: resolver: either local or addresses");
+	if (conf->exit.policy.n == 0)
+		exit_policy_add(&conf->exit.policy, "preset default");
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "model/circuit.h"
+#include "model/exit_policy.h"
 #include "model/suite.h"
 
 #define CONFIG_FILE "/etc/anond/anond.conf"
@@ -50,6 +51,9 @@ struct config {
 		struct prefix inner4;
 		struct in_addr resolver4;  /* zero: none */
 		struct in6_addr resolver6; /* zero: none */
+		bool resolver_local;	   /* at the circuits' gateway, instead of those */
+		struct exit_policy policy;
+		struct exit_limits limits; /* of each circuit */
 	} exit;
 };
 

@@ -74,9 +74,35 @@ static void req_up(struct daemon *d, struct control_conn *conn, const json_t *ar
 		need_client(d, conn, args, client_role_up);
 }
 
+/* A relay's operator closes a circuit that is a nuisance; all of them only by draining. */
+static void relay_down(struct daemon *d, struct control_conn *conn, const json_t *args)
+{
+	const json_t *id = json_object_get(args, "id");
+	json_int_t n = json_integer_value(id);
+
+	if (!json_is_integer(id))
+		control_error(conn, REPLY_MALFORMED, "a relay closes circuits one by one; `anonctl drain` ends all");
+	else if (n < 1 || n > RELAY_CIRCUIT_MAX || relay_role_close(d->relay, (uint32_t)n) < 0)
+		control_error(conn, REPLY_NOT_FOUND, "there is no circuit %lld", (long long)n);
+	else
+		control_reply(conn, REPLY_OK, json_pack("{s:[I]}", "closed", n));
+}
+
 static void req_down(struct daemon *d, struct control_conn *conn, const json_t *args)
 {
-	need_client(d, conn, args, client_role_down);
+	if (d->client)
+		client_role_down(d->client, conn, args);
+	else
+		relay_down(d, conn, args);
+}
+
+static void req_off(struct daemon *d, struct control_conn *conn, const json_t *args)
+{
+	json_t *all = json_pack("{s:b}", "all", 1);
+
+	(void)args;
+	need_client(d, conn, all, client_role_down);
+	json_decref(all);
 }
 
 static void req_show(struct daemon *d, struct control_conn *conn, const json_t *args)
@@ -86,9 +112,45 @@ static void req_show(struct daemon *d, struct control_conn *conn, const json_t *
 
 static void req_list(struct daemon *d, struct control_conn *conn, const json_t *args)
 {
+	json_t *list;
+
 	(void)args;
+	if (d->client) {
+		control_reply(conn, REPLY_OK, json_pack("{s:o}", "circuits", client_role_list_json(d->client)));
+		return;
+	}
+	list = relay_role_list_json(d->relay);
+	if (list)
+		control_reply(conn, REPLY_OK,
+			      json_pack("{s:[], s:o, s:I}", "circuits", "relayed", list, "total",
+					(json_int_t)relay_role_circuits(d->relay)));
+	else
+		control_error(conn, REPLY_INTERNAL, "the kernel does not say what circuits carried: %s",
+			      kernel_error_text(d->kernel));
+}
+
+static void req_drain(struct daemon *d, struct control_conn *conn, const json_t *args)
+{
+	json_int_t deadline = json_integer_value(json_object_get(args, "deadline"));
+
+	if (!d->relay) {
+		control_error(conn, REPLY_FORBIDDEN, "only relays are drained; `anonctl circuit down` closes circuits");
+		return;
+	}
+	if (json_is_true(json_object_get(args, "cancel"))) {
+		relay_role_drain_cancel(d->relay);
+		control_reply(conn, REPLY_OK, json_pack("{s:b}", "draining", 0));
+		return;
+	}
+	if (deadline < 0 || deadline > REPLY_DRAIN_MAX) {
+		control_error(conn, REPLY_MALFORMED, "deadline: not from 0 to %u", REPLY_DRAIN_MAX);
+		return;
+	}
+	/* Before it begins: without circuits it ends at once, and the daemon with it. */
 	control_reply(conn, REPLY_OK,
-		      json_pack("{s:o}", "circuits", d->client ? client_role_list_json(d->client) : json_array()));
+		      json_pack("{s:b, s:I, s:I}", "draining", 1, "circuits", (json_int_t)relay_role_circuits(d->relay),
+				"deadline", deadline));
+	relay_role_drain(d->relay, (uint32_t)deadline);
 }
 
 static json_t *relay_json(const struct daemon *d, const struct relay *relay)
@@ -174,6 +236,8 @@ static void req_status(struct daemon *d, struct control_conn *conn, const json_t
 		      (int)(d->client ? client_role_circuits(d->client) : relay_role_circuits(d->relay)), "links",
 		      (int)overlay_links_up(daemon_overlay(d)), "counters",
 		      d->relay ? relay_role_counters_json(d->relay) : json_object(), "drops", drops);
+	if (d->relay && relay_role_drains(d->relay) >= 0)
+		json_object_set_new(j, "draining", json_integer((json_int_t)relay_role_drains(d->relay)));
 	control_reply(conn, REPLY_OK, j);
 }
 
@@ -212,6 +276,7 @@ static const struct {
 	{ "circuit up", req_up },     { "circuit down", req_down }, { "circuit list", req_list },
 	{ "circuit show", req_show }, { "relay list", req_relays }, { "link list", req_links },
 	{ "status", req_status },     { "doctor", req_doctor },	    { "reload", req_reload },
+	{ "drain", req_drain },	      { "off", req_off },
 };
 
 static void on_request(void *ctx, struct control_conn *conn, const char *cmd, const json_t *args)

@@ -22,7 +22,8 @@ struct daemon {
 	struct relay_role *relay; /* one of these two */
 	struct client_role *client;
 	struct control *control;
-	int lock; /* descriptor, -1: not held */
+	bool drained; /* no circuit is left, as was asked for: stop for good */
+	int lock;     /* descriptor, -1: not held */
 	uint64_t started_ms;
 	struct control_conn *listing; /* waits for byte counts of `link list` */
 };

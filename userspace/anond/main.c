@@ -13,19 +13,25 @@
 #include "anond/lock.h"
 #include "anond/newest.h"
 #include "anond/privilege.h"
+#include "anond/selections.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/reply.h"
 #include "plan/plan.h"
 
-#define EXIT_CONFIG 2 /* wrong arguments or configuration: do not restart */
+#define EXIT_CONFIG 2  /* wrong arguments or configuration: do not restart */
+#define EXIT_DRAINED 3 /* `anonctl drain` came to its end: do not restart */
 #define REPAIR_DELAY_S 1.
+#define FAREWELL_S 0.2
+#define STATE_DEFAULT "/var/lib/anond/state" /* as in config.c */
 
-static const char usage[] = "usage: anond [--config FILE] [--check | --flush | --help-config | --version]\n"
-			    "  --config FILE   default " CONFIG_FILE "\n"
-			    "  --check         read configuration and network file, say what is wrong, end\n"
-			    "  --flush         remove everything of anond from the kernel, kill switches too, end\n"
-			    "  --help-config   list every option of the configuration with its default\n";
+static const char usage[] =
+	"usage: anond [--config FILE] [--check | --block | --flush | --help-config | --version]\n"
+	"  --config FILE   default " CONFIG_FILE "\n"
+	"  --check         read configuration and network file, say what is wrong, end\n"
+	"  --block         put the kill switches of all circuits that are wanted into the kernel, end\n"
+	"  --flush         remove everything of anond from the kernel, kill switches too, end\n"
+	"  --help-config   list every option of the configuration with its default\n";
 
 /* ---- kernel events ---- */
 
@@ -222,6 +228,24 @@ static int start(struct daemon *d, const struct account *account, struct error *
 	return events_start(d, err);
 }
 
+static void on_farewell(int events, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)events;
+	ev_break(d->loop, EVBREAK_ALL);
+}
+
+/* Who asked for it gets the answer first. */
+static void on_drained(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (!d->drained)
+		ev_once(d->loop, -1, 0, FAREWELL_S, on_farewell, d);
+	d->drained = true;
+}
+
 static int roles_start(struct daemon *d, struct error *err)
 {
 	_cleanup_plan_ struct plan base = { 0 };
@@ -234,7 +258,13 @@ static int roles_start(struct daemon *d, struct error *err)
 				 kernel_error_text(d->kernel));
 	if (d->conf->roles & ROLE_RELAY) {
 		const struct relay_role_config rc = {
-			.loop = d->loop, .kernel = d->kernel, .conf = d->conf, .net = d->net, .keys = d->keys
+			.loop = d->loop,
+			.kernel = d->kernel,
+			.conf = d->conf,
+			.net = d->net,
+			.keys = d->keys,
+			.drained = on_drained,
+			.ctx = d,
 		};
 
 		return relay_role_new(&rc, &d->relay, err);
@@ -347,6 +377,12 @@ static int flush_tables(const char *config, int *ret_lock)
 		table = NULL;
 	else if (unlink(table) < 0 && errno != ENOENT)
 		log_warn("%s: %s", table, strerror(errno));
+	if (r != -EWOULDBLOCK) {
+		int gone = selections_forget(conf->state);
+
+		if (gone < 0)
+			log_warn("%s/" SELECTIONS_FILE ": %s", conf->state, strerror(-gone));
+	}
 	config_free(conf);
 	return r == -EWOULDBLOCK ? r : 0;
 }
@@ -374,19 +410,44 @@ static int flush(const char *config)
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-enum mode { MODE_RUN, MODE_CHECK, MODE_FLUSH };
+/*
+ * At the start of the host, before there is a network: all else comes when anond runs. A configuration that cannot be
+ * read must not open what it protected.
+ */
+static int block(const char *config)
+{
+	struct config *conf = NULL;
+	struct kernel *k = NULL;
+	struct error err = { "" };
+	int known = config_load(config, &conf, &err), r = known;
+
+	if (known < 0)
+		log_err("%s", err.text);
+	if (known < 0 || (conf->roles & ROLE_CLIENT)) {
+		r = kernel_open(&k);
+		if (r < 0)
+			error_set(&err, r, "cannot talk to the kernel: %s", strerror(-r));
+		else
+			r = selections_block(conf ? conf->state : STATE_DEFAULT, k, &err);
+		if (r < 0)
+			log_err("%s", err.text);
+	}
+	if (k)
+		kernel_free(k);
+	config_free(conf);
+	return known < 0 || r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+enum mode { MODE_RUN, MODE_CHECK, MODE_BLOCK, MODE_FLUSH };
 
 /* -1, or the exit status. */
 static int arguments(int argc, char **argv, const char **config, enum mode *mode)
 {
 	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "check", no_argument, NULL, 't' },
-		{ "flush", no_argument, NULL, 'f' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "help-config", no_argument, NULL, 'H' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
+		{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 't' },
+		{ "block", no_argument, NULL, 'b' },	    { "flush", no_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' },	    { "help-config", no_argument, NULL, 'H' },
+		{ "version", no_argument, NULL, 'V' },	    { NULL, 0, NULL, 0 },
 	};
 	int opt;
 
@@ -397,6 +458,9 @@ static int arguments(int argc, char **argv, const char **config, enum mode *mode
 			break;
 		case 't':
 			*mode = MODE_CHECK;
+			break;
+		case 'b':
+			*mode = MODE_BLOCK;
 			break;
 		case 'f':
 			*mode = MODE_FLUSH;
@@ -442,7 +506,9 @@ static int run(struct daemon *d, const struct account *account)
 		loop_run(d);
 	else
 		log_err("%s", err.text);
-	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (r < 0)
+		return EXIT_FAILURE;
+	return d->drained ? EXIT_DRAINED : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
@@ -466,6 +532,8 @@ int main(int argc, char **argv)
 	}
 	if (mode == MODE_FLUSH)
 		return flush(config);
+	if (mode == MODE_BLOCK)
+		return block(config);
 	r = load(&d, config, &err);
 	if (r == 0)
 		r = account_find(d.conf->user, d.conf->group, &account, &err);

@@ -23,6 +23,7 @@ static const struct {
 	{ "over a limit", offsetof(struct relay_counters, refused_limit) },
 	{ "too fast", offsetof(struct relay_counters, refused_rate) },
 	{ "for an exit that this is not", offsetof(struct relay_counters, refused_not_exit) },
+	{ "while draining", offsetof(struct relay_counters, refused_draining) },
 };
 
 static uint64_t counter(const struct relay_counters *c, size_t at)

@@ -29,6 +29,8 @@ struct relay_role {
 	struct saved *saved; /* only while loading */
 	struct refusals refusals;
 	ev_timer tick;
+	ev_timer deadline; /* draining: when the circuits that are left are closed */
+	bool draining;
 };
 
 static void run(struct relay_role *r, struct actions *as);
@@ -179,6 +181,8 @@ static void arm(struct relay_role *r)
 	if (as.n)
 		run(r, &as);
 	actions_clear(&as);
+	if (relay_engine_drained(r->engine))
+		r->c.drained(r->c.ctx);
 }
 
 /* Carries out and clears. An action may add further ones at the end. */
@@ -282,6 +286,117 @@ void relay_role_sa_gone(struct relay_role *r, uint32_t reqid, uint32_t spi)
 	run(r, &as);
 }
 
+/* ---- the operator ---- */
+
+struct row {
+	UT_hash_handle hh;
+	uint32_t number;
+	bool exit;
+	uint64_t expires, up, down; /* seconds; bytes */
+};
+
+static void add_row(void *ctx, const struct relay_record *rec)
+{
+	struct row **rows = ctx, *row = calloc(1, sizeof(*row));
+
+	if (!row)
+		return;
+	row->number = rec->circuit.number;
+	row->exit = rec->circuit.exit;
+	row->expires = rec->expires;
+	HASH_ADD(hh, *rows, number, sizeof(row->number), row);
+}
+
+static void add_bytes(void *ctx, const struct kobject *o)
+{
+	struct row **rows = ctx, *row;
+	uint32_t number = o->sa.reqid - REQID_RELAY_BASE;
+
+	if (o->type != KOBJ_SA || o->sa.if_id != IFID_CIRC)
+		return;
+	HASH_FIND(hh, *rows, &number, sizeof(number), row);
+	if (row)
+		*(o->sa.inbound ? &row->up : &row->down) += o->sa.bytes;
+}
+
+static int busier(struct row *a, struct row *b)
+{
+	uint64_t x = a->up + a->down, y = b->up + b->down;
+
+	return x > y ? -1 : x < y ? 1 : a->number < b->number ? -1 : 1;
+}
+
+json_t *relay_role_list_json(struct relay_role *r)
+{
+	struct row *rows = NULL, *row, *next;
+	json_t *list = json_array();
+	int e;
+
+	relay_engine_each(r->engine, add_row, &rows);
+	e = kernel_dump(r->c.kernel, 1u << KOBJ_SA, add_bytes, &rows);
+	HASH_SORT(rows, busier);
+	HASH_ITER (hh, rows, row, next) {
+		if (json_array_size(list) < RELAY_LIST_MAX)
+			json_array_append_new(
+				list, json_pack("{s:I, s:s, s:I, s:I, s:I}", "id", (json_int_t)row->number, "kind",
+						row->exit ? "exit" : "relay", "expires", (json_int_t)row->expires,
+						"bytes_up", (json_int_t)row->up, "bytes_down", (json_int_t)row->down));
+		HASH_DEL(rows, row);
+		free(row);
+	}
+	if (e == 0)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+int relay_role_close(struct relay_role *r, uint32_t number)
+{
+	struct actions as = { 0 };
+	int e = relay_engine_close(r->engine, clock_monotonic_ms(), number, &as);
+
+	run(r, &as);
+	return e;
+}
+
+static void on_deadline(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct relay_role *r = w->data;
+	struct actions as = { 0 };
+
+	(void)loop;
+	(void)events;
+	log_notice("drained for as long as was asked: closing the circuits that are left");
+	relay_engine_close_all(r->engine, clock_monotonic_ms(), &as);
+	run(r, &as);
+}
+
+void relay_role_drain(struct relay_role *r, uint32_t deadline_s)
+{
+	log_notice("draining: no new circuits are taken, in %u seconds at the latest the others are closed",
+		   deadline_s);
+	relay_engine_drain(r->engine, true);
+	r->draining = true;
+	ev_timer_stop(r->c.loop, &r->deadline);
+	ev_timer_set(&r->deadline, deadline_s, 0.);
+	ev_timer_start(r->c.loop, &r->deadline);
+	arm(r);
+}
+
+void relay_role_drain_cancel(struct relay_role *r)
+{
+	relay_engine_drain(r->engine, false);
+	r->draining = false;
+	ev_timer_stop(r->c.loop, &r->deadline);
+}
+
+double relay_role_drains(const struct relay_role *r)
+{
+	if (!r->draining)
+		return -1.;
+	return ev_is_active(&r->deadline) ? ev_timer_remaining(r->c.loop, (ev_timer *)&r->deadline) : 0.;
+}
+
 /* ---- adoption ---- */
 
 static bool is_circuit_object(const struct kobject *o)
@@ -381,6 +496,9 @@ static void base_of(const struct relay_role *r, struct relay_base *b)
 		.inner4_enabled = conf->exit.inner4_enabled,
 		.inner4 = conf->exit.inner4,
 		.inner6_enabled = conf->exit.inner6_enabled,
+		.policy = &conf->exit.policy,
+		.limits = conf->exit.limits,
+		.resolver = conf->exit.resolver_local,
 	};
 }
 
@@ -429,6 +547,7 @@ static int engine_start(struct relay_role *r, struct error *err)
 		.inner6_enabled = conf->exit.inner6_enabled,
 		.dns4 = conf->exit.resolver4,
 		.dns6 = conf->exit.resolver6,
+		.dns_gateway = conf->exit.resolver_local,
 		.limits = conf->limits,
 		.rng = &rng_system,
 	};
@@ -452,6 +571,8 @@ int relay_role_new(const struct relay_role_config *conf, struct relay_role **ret
 	r->c = *conf;
 	ev_init(&r->tick, on_tick);
 	r->tick.data = r;
+	ev_init(&r->deadline, on_deadline);
+	r->deadline.data = r;
 	e = base_apply(r, err);
 	if (e == 0)
 		e = engine_start(r, err);
@@ -564,6 +685,7 @@ void relay_role_free(struct relay_role *r, bool leave)
 	if (!r)
 		return;
 	ev_timer_stop(r->c.loop, &r->tick);
+	ev_timer_stop(r->c.loop, &r->deadline);
 	refusals_stop(&r->refusals);
 	if (!leave) {
 		overlay_teardown(r->overlay);
@@ -613,6 +735,7 @@ json_t *relay_role_counters_json(const struct relay_role *r)
 		{ "refused_limit", c->refused_limit },
 		{ "refused_rate", c->refused_rate },
 		{ "refused_not_exit", c->refused_not_exit },
+		{ "refused_draining", c->refused_draining },
 		{ "extend_failed", c->extend_failed },
 		{ "extend_timeout", c->extend_timeout },
 		{ "install_failed", c->install_failed },

@@ -330,6 +330,39 @@ void relay_engine_sa_gone(struct relay_engine *e, uint64_t now_ms, uint32_t numb
 	gauges(e);
 }
 
+/* What an operator may want. */
+
+int relay_engine_close(struct relay_engine *e, uint64_t now_ms, uint32_t number, struct actions *out)
+{
+	const struct event ev = { .now_ms = now_ms, .out = out };
+	struct circuit *c = table_by_number(&e->table, number);
+
+	if (!c || c->phase != CIRCUIT_READY)
+		return -ENOENT;
+	relay_close(e, &ev, c, CTRL_REASON_OPERATOR, true, true);
+	gauges(e);
+	return 0;
+}
+
+void relay_engine_close_all(struct relay_engine *e, uint64_t now_ms, struct actions *out)
+{
+	const struct event ev = { .now_ms = now_ms, .out = out };
+
+	while (e->table.by_number)
+		relay_close(e, &ev, e->table.by_number, CTRL_REASON_OPERATOR, true, true);
+	gauges(e);
+}
+
+void relay_engine_drain(struct relay_engine *e, bool on)
+{
+	e->draining = on;
+}
+
+bool relay_engine_drained(const struct relay_engine *e)
+{
+	return e->draining && e->table.n == 0 && e->farewell.n == 0;
+}
+
 /* The table that survives a crash. */
 
 static void record_of(const struct circuit *c, struct relay_record *ret)

@@ -49,6 +49,7 @@ struct relay_engine_config {
 	bool inner6_enabled; /* exit: from own /64, LINK_INNER; tail 1 is the gateway */
 	struct in_addr dns4; /* none, or what inner_dns4_valid and inner_dns6_valid (circuit/inner.h) let pass */
 	struct in6_addr dns6;
+	bool dns_gateway; /* exit: the resolver is at the gateway addresses instead */
 	struct relay_limits limits;
 	const struct rng *rng;
 };
@@ -56,8 +57,8 @@ struct relay_engine_config {
 /* Counters for `anonctl status`; each refusal has its own, none names anyone. */
 struct relay_counters {
 	uint64_t created, refused_malformed, refused_unknown_key, refused_decrypt, refused_replay, refused_expired,
-		refused_limit, refused_rate, refused_not_exit, extend_failed, extend_timeout, install_failed,
-		retransmitted, destroyed, expired, unknown_message;
+		refused_limit, refused_rate, refused_not_exit, refused_draining, extend_failed, extend_timeout,
+		install_failed, retransmitted, destroyed, expired, unknown_message;
 	uint64_t half_open, circuits, replay_entries; /* gauges */
 };
 
@@ -88,6 +89,16 @@ void relay_engine_tick(struct relay_engine *e, uint64_t now_ms, uint64_t now_s, 
  * of its two: word of an earlier circuit's SA may come late.
  */
 void relay_engine_sa_gone(struct relay_engine *e, uint64_t now_ms, uint32_t number, uint32_t spi, struct actions *out);
+
+/*
+ * What an operator may want. close: DESTROY both ways; -ENOENT unless circuit `number` is READY. drain: refuse each new
+ * CREATE, or take them again; circuits that are there or half-open go on. drained: there is none left, and every
+ * neighbour knows.
+ */
+int relay_engine_close(struct relay_engine *e, uint64_t now_ms, uint32_t number, struct actions *out);
+void relay_engine_close_all(struct relay_engine *e, uint64_t now_ms, struct actions *out);
+void relay_engine_drain(struct relay_engine *e, bool on);
+bool relay_engine_drained(const struct relay_engine *e);
 
 /*
  * The table without keys that survives a crash: every READY circuit as one record. The iterator calls fn for

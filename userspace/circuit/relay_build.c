@@ -21,6 +21,7 @@ void relay_count_refusal(struct relay_engine *e, uint8_t status)
 		[CTRL_NEXT_TIMEOUT] = &n->extend_timeout, [CTRL_NEXT_REFUSED] = &n->extend_failed,
 		[CTRL_NEXT_SEALED] = &n->extend_failed,	  [CTRL_SPI_TAKEN] = &n->install_failed,
 		[CTRL_NO_RESOURCES] = &n->install_failed, [CTRL_INTERNAL] = &n->install_failed,
+		[CTRL_DRAINING] = &n->refused_draining,
 	};
 
 	if (status < ARRAY_SIZE(of) && of[status])
@@ -168,12 +169,12 @@ void relay_begin_exit(struct relay_engine *e, const struct event *ev, struct cir
 	    table_give_inner4(&e->table, c, &conf->inner4) == 0) {
 		in->has4 = true;
 		in->gw4.s_addr = htonl(ntohl(conf->inner4.a4.s_addr) + 1);
-		in->dns4 = conf->dns4;
+		in->dns4 = conf->dns_gateway ? in->gw4 : conf->dns4;
 	}
 	if ((families & CTRL_FAMILY_V6) && conf->inner6_enabled && table_give_inner6(&e->table, c, &e->own) == 0) {
 		in->has6 = true;
 		in->gw6 = overlay_addr(&e->own, LINK_INNER, 1);
-		in->dns6 = conf->dns6;
+		in->dns6 = conf->dns_gateway ? in->gw6 : conf->dns6;
 	}
 	if (!in->has4 && !in->has6)
 		relay_fail_status(e, ev, c, CTRL_NO_RESOURCES, false);

@@ -55,6 +55,8 @@ static uint8_t admit(struct relay_engine *e, const struct event *ev, struct peer
 
 	if (!table_peer_token(p, own.rate, own.burst_s, ev->now_ms))
 		return CTRL_RATE;
+	if (e->draining)
+		return CTRL_DRAINING;
 	if (e->table.half_open >= l->half_open || p->half_open >= own.half_open || e->table.n >= l->circuits ||
 	    p->circuits >= own.circuits || replay_full(&e->replay, &p->addr, p->client))
 		return CTRL_LIMIT;

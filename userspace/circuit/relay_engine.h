@@ -19,6 +19,7 @@ struct relay_engine {
 	struct answers answers;
 	struct farewell farewell;
 	struct relay_counters counters;
+	bool draining;
 };
 
 struct event {

@@ -128,6 +128,21 @@ static int check_nat(struct probe *t)
 			   "oifname \"" PROBE_DEV "\" rt ipsec missing masquerade fully-random\n");
 }
 
+static int check_dnat(struct probe *t)
+{
+	return check_chain(t, NFT_INET, "type nat hook output priority -100; policy accept;",
+			   "oifname \"" PROBE_DEV "\" th dport 53 dnat ip to 100.64.0.1\n");
+}
+
+/* What an exit asks of each new flow. */
+static int check_exit(struct probe *t)
+{
+	return check_chain(t, NFT_INET, "type filter hook prerouting priority 0; policy accept;",
+			   "iifname \"" PROBE_DEV "\" meta l4proto tcp reject with tcp reset\n"
+			   "iifname \"" PROBE_DEV "\" ct count over 10 drop\n"
+			   "iifname \"" PROBE_DEV "\" limit rate over 10/second drop\n");
+}
+
 static int check_fib(struct probe *t)
 {
 	return check_chain(t, NFT_INET, "type filter hook prerouting priority 0; policy accept;",
@@ -196,6 +211,9 @@ static const struct check {
 	{ "nft ingress chains", check_ingress, 0, true, "CONFIG_NF_TABLES_NETDEV, CONFIG_NETFILTER_INGRESS" DEBIAN },
 	{ "nft connection tracking", check_conntrack, 0, true, "CONFIG_NF_TABLES_INET, CONFIG_NFT_CT" DEBIAN },
 	{ "source-specific IPv6 routes", check_subtrees, PROBE_CLIENT, true, "CONFIG_IPV6_SUBTREES" DEBIAN },
+	{ "nft destination NAT", check_dnat, PROBE_CLIENT, true, "CONFIG_NFT_NAT, CONFIG_NF_NAT" DEBIAN },
+	{ "nft limits and rejections", check_exit, PROBE_RELAY, false,
+	  "CONFIG_NFT_REJECT_INET, CONFIG_NFT_CONNLIMIT, CONFIG_NFT_LIMIT (only an exit needs them)" DEBIAN },
 	{ "nft NAT", check_nat, PROBE_RELAY, false, "CONFIG_NFT_MASQ, CONFIG_NFT_NAT (only an exit needs it)" DEBIAN },
 	{ "nft route lookup", check_fib, PROBE_RELAY, true, "CONFIG_NFT_FIB_INET" DEBIAN },
 	{ "IPv6 forwarding", check_forward6, PROBE_RELAY, true, "sysctl net.ipv6.conf.all.forwarding=1" },

@@ -333,6 +333,7 @@ static int decode_sa(const struct nlmsghdr *h, struct kobject *ret)
 	addr_get(&o.sa.dst, &info.id.daddr);
 	o.sa.spi = ntohl(info.id.spi);
 	o.sa.reqid = info.reqid;
+	o.sa.bytes = info.curlft.bytes;
 	o.sa.if_id = nla_get_u32(a[XFRMA_IF_ID]);
 	get_sa_marks(a, &o.sa);
 	if (o.sa.mode == SA_BEET) {

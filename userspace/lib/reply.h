@@ -19,6 +19,8 @@
 #define REPLY_PROGRESS_MAX 1000u  /* progress lines of one answer */
 #define REPLY_WAIT_DEFAULT 30u	  /* seconds that `circuit up` waits for OPEN */
 #define REPLY_WAIT_MAX 600u
+#define REPLY_DRAIN_DEFAULT 7500u /* seconds that `drain` waits: longer than a circuit lives */
+#define REPLY_DRAIN_MAX 86400u
 
 enum reply {
 	REPLY_PROGRESS = 100,

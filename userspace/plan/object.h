@@ -117,6 +117,7 @@ struct kobj_sa {
 	uint32_t set_mark;		  /* inbound: always set, also to 0 */
 	struct in6_addr sel_src, sel_dst; /* BEET: the two inner addresses */
 	uint64_t expires; /* unix seconds: when the kernel deletes it, 0: never; not compared, not read back */
+	uint64_t bytes;	  /* that went through it, its own headers left out; only read, not compared */
 };
 
 /* Outbound policies only: see THREAT-MODEL and the guard rules for what stands in for inbound ones. */

@@ -17,6 +17,7 @@
 #include <linux/rtnetlink.h> /* RT_TABLE_MAIN */
 
 #include "model/circuit.h"
+#include "model/exit_policy.h"
 #include "model/link.h"
 #include "plan/object.h"
 
@@ -39,6 +40,9 @@ struct relay_base {
 	bool inner4_enabled; /* exit: */
 	struct prefix inner4;
 	bool inner6_enabled;
+	const struct exit_policy *policy; /* of an exit; not kept */
+	struct exit_limits limits;
+	bool resolver; /* circuits may ask a resolver at their gateway addresses */
 };
 /* circ0, OR_own, the rules that fence it, and at an exit the inner addresses and the source NAT. */
 int plan_relay_base(struct plan *p, const struct relay_base *b);
@@ -60,7 +64,8 @@ int plan_origin_circuit(struct plan *p, const struct origin_circuit *c, const st
 /*
  * Route c->selectors into the circuit (RT_TABLE_ANON). Two circuits may carry the same destination if their
  * metrics differ: the smaller one is used. 0 < metric < ROUTE_METRIC_UNREACHABLE. A selector of a family that the
- * circuit does not carry gets no route here, so plan_selection's applies.
+ * circuit does not carry gets no route here, so plan_selection's applies. If everything of a family is selected and the
+ * exit has a resolver, questions to other resolvers (port 53) are led to that one.
  */
 int plan_origin_routes(struct plan *p, const struct origin_circuit *c, uint32_t metric);
 

@@ -7,6 +7,7 @@
 
 #include "model/overlay.h"
 #include "plan/build.h"
+#include "plan/exit.h"
 #include "plan/mtu.h"
 #include "plan/plan.h"
 
@@ -31,6 +32,8 @@
 /* What the rule texts of one relay have in common. */
 struct fence {
 	bool exit4, exit6;
+	bool speed;		 /* circuits have a limited one */
+	bool resolver;		 /* listens at the gateway addresses */
 	struct addr_text own64;	 /* the relay's prefix */
 	struct addr_text inner6; /* inner addresses of its clients */
 	struct addr_text inner4;
@@ -41,8 +44,11 @@ struct fence {
 
 static int fence_of(const struct relay_base *b, struct fence *ret)
 {
-	struct fence f = { .exit4 = b->exit && b->inner4_enabled, .exit6 = b->exit && b->inner6_enabled };
-	if (b->own.s6_addr[0] != 0xfd)
+	struct fence f = { .exit4 = b->exit && b->inner4_enabled,
+			   .exit6 = b->exit && b->inner6_enabled,
+			   .speed = b->limits.kib_per_second > 0,
+			   .resolver = b->resolver };
+	if (b->own.s6_addr[0] != 0xfd || ((f.exit4 || f.exit6) && !b->policy))
 		return -EINVAL;
 	f.own64 = text_net6(&b->own, 64);
 	f.gw6_addr = overlay_addr(&b->own, LINK_INNER, 1);
@@ -81,6 +87,23 @@ static int circ_ingress(struct plan *p, const struct fence *f)
 	return chain_close(&c, p);
 }
 
+/* Whatever the rest of the rule fits must not leave; the application is told, or it would wait in vain. */
+static void never_leaves(struct chain *c, const char *match)
+{
+	chain_rule(c, "%s meta l4proto tcp counter name drop_private " REFUSE_TCP, match);
+	chain_rule(c, "%s counter name drop_private " REFUSE, match);
+}
+
+#define DNS "meta l4proto { tcp, udp } th dport 53"
+
+static void gateway_dns(struct chain *c, const struct fence *f, const char *before, const char *then)
+{
+	if (f->resolver && f->exit4)
+		chain_rule(c, "%sip daddr %s " DNS " %s", before, f->gw4.s, then);
+	if (f->resolver && f->exit6)
+		chain_rule(c, "%sip6 daddr %s " DNS " %s", before, f->gw6.s, then);
+}
+
 /* User packets at an exit, before the routing decision: where they may go at all. */
 static int circ_prerouting(struct plan *p, const struct fence *f)
 {
@@ -94,11 +117,13 @@ static int circ_prerouting(struct plan *p, const struct fence *f)
 	if (f->exit6)
 		chain_rule(&c, "ip6 daddr %s icmpv6 type echo-request update @echo6 { ip6 saddr " ECHO_RATE " } accept",
 			   f->gw6.s);
-	chain_rule(&c, "fib daddr type != unicast counter name drop_private drop");
+	chain_rule(&c, "fib daddr type { broadcast, anycast, multicast } counter name drop_private drop");
+	gateway_dns(&c, f, "", "accept");
+	never_leaves(&c, "fib daddr type != unicast");
 	/* From the exit's address it would look like a link of the exit's own, and so would the answers. */
 	chain_rule(&c, "meta l4proto { esp, ah } counter name drop_private drop");
-	chain_rule(&c, "ip daddr { " PRIVATE4 " } counter name drop_private drop");
-	chain_rule(&c, "ip6 daddr { " PRIVATE6 " } counter name drop_private drop");
+	never_leaves(&c, "ip daddr { " PRIVATE4 " }");
+	never_leaves(&c, "ip6 daddr { " PRIVATE6 " }");
 	chain_rule(&c, "accept");
 	return chain_close(&c, p);
 }
@@ -167,6 +192,8 @@ static int relay_input(struct plan *p, const struct fence *f)
 		chain_rule(&c, "iifname \"" DEV_CIRC "\" ip daddr %s icmp type echo-request accept", f->gw4.s);
 	if (f->exit6)
 		chain_rule(&c, "iifname \"" DEV_CIRC "\" ip6 daddr %s icmpv6 type echo-request accept", f->gw6.s);
+	gateway_dns(&c, f, "iifname \"" DEV_CIRC "\" ", FIRST_PACKET " jump " CHAIN_EXIT_LIMIT);
+	gateway_dns(&c, f, "iifname \"" DEV_CIRC "\" ", "accept");
 	chain_rule(&c, "iifname \"" DEV_CIRC "\" counter name drop_input drop");
 	chain_rule(&c, "iifname \"" DEV_LINK_PREFIX "*\" meta l4proto esp accept");
 	chain_rule(&c, "iifname \"" DEV_LINK_PREFIX "*\" udp dport %d accept", ANON_CTRL_PORT);
@@ -176,6 +203,11 @@ static int relay_input(struct plan *p, const struct fence *f)
 
 static void forward_exit(struct chain *c, const struct fence *f)
 {
+	if (!f->exit4 && !f->exit6)
+		return;
+	if (f->speed)
+		chain_rule(c, "iifname \"" DEV_CIRC "\" jump " CHAIN_EXIT_UP);
+	chain_rule(c, "iifname \"" DEV_CIRC "\" " FIRST_PACKET " jump " CHAIN_EXIT_FLOW);
 	/* Towards the server: a client behind which others sit may not know its MTU. 40 and 60: IP and TCP headers. */
 	if (f->exit4) {
 		chain_rule(c,
@@ -207,6 +239,8 @@ static int relay_forward(struct plan *p, const struct fence *f)
 	forward_exit(&c, f);
 	chain_rule(&c, "iifname \"" DEV_CIRC "\" counter name drop_forward drop");
 	if (f->exit4 || f->exit6) {
+		if (f->speed)
+			chain_rule(&c, "oifname \"" DEV_CIRC "\" jump " CHAIN_EXIT_DOWN);
 		chain_rule(&c, "oifname \"" DEV_CIRC "\" ct state established tcp flags syn "
 			       "tcp option maxseg size set rt mtu");
 		/* The address behind the NAT again, and only if it still is the circuit's that began the flow. */
@@ -364,6 +398,8 @@ int plan_relay_base(struct plan *p, const struct relay_base *b)
 	int r = fence_of(b, &f);
 	if (r >= 0)
 		r = build_link(p, DEV_CIRC, IFID_CIRC, CIRC_MTU, false);
+	if (r >= 0 && (f.exit4 || f.exit6))
+		r = plan_exit(p, b->policy, &b->limits);
 	if (r >= 0)
 		r = relay_rules(p, &f);
 	if (r >= 0)

@@ -118,7 +118,13 @@ static int relay_circuits(struct plan *p, unsigned int r, struct layer_keys *key
 
 static int relay_plan(struct plan *p, unsigned int r, struct layer_keys *keys)
 {
-	struct relay_base b = { .own = relay_addr(r), .exit = r == 3, .inner4_enabled = true, .inner6_enabled = true };
+	static const struct exit_policy all = { .n = 1, .rules = { { .accept = true } } };
+	struct relay_base b = { .own = relay_addr(r),
+				.exit = r == 3,
+				.inner4_enabled = true,
+				.inner6_enabled = true,
+				.policy = &all,
+				.limits = { .flows = 100, .new_flows_per_second = 100, .kib_per_second = 1000000 } };
 	b.inner4 = pool4();
 	int e = plan_base(p);
 	if (e >= 0)

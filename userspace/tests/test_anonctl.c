@@ -143,6 +143,8 @@ static void usage(void **state)
 		"circuit up --hops",
 		"circuit up --hops 3 --hops 3",
 		"circuit list --all",
+		"drain --deadline 86401",
+		"drain --deadline 5 --cancel",
 		"circuit list --bogus",
 		"status --json=1",
 		"key network",
@@ -195,6 +197,10 @@ static void requests(void **state)
 		{ "circuit down --all", "{\"cmd\":\"circuit down\",\"args\":{\"all\":true}}\n" },
 		{ "circuit show 7", "{\"cmd\":\"circuit show\",\"args\":{\"id\":7}}\n" },
 		{ "circuit list", "{\"cmd\":\"circuit list\",\"args\":{}}\n" },
+		{ "off", "{\"cmd\":\"off\",\"args\":{}}\n" },
+		{ "drain", "{\"cmd\":\"drain\",\"args\":{\"deadline\":7500}}\n" },
+		{ "drain --deadline 5", "{\"cmd\":\"drain\",\"args\":{\"deadline\":5}}\n" },
+		{ "drain --cancel", "{\"cmd\":\"drain\",\"args\":{\"cancel\":true}}\n" },
 		{ "relay list", "{\"cmd\":\"relay list\",\"args\":{}}\n" },
 		{ "link list", "{\"cmd\":\"link list\",\"args\":{}}\n" },
 		{ "status", "{\"cmd\":\"status\",\"args\":{}}\n" },
@@ -312,6 +318,14 @@ static void human(void **state)
 	      "circuit 2 creating: client -> r2 -> 192.0.2.0/24, ::/0\n");
 	shows("circuit down --all", "200 {\"closed\":[3,4]}\n", "circuit 3 closed\ncircuit 4 closed\n");
 	shows("circuit down --all", "200 {\"closed\":[]}\n", "there was no circuit\n");
+	shows("circuit list",
+	      "200 {\"circuits\":[],\"relayed\":[{\"id\":7,\"kind\":\"exit\",\"expires\":0,\"bytes_up\":12,"
+	      "\"bytes_down\":34}],\"total\":3}\n",
+	      "ID  KIND  EXPIRES  UP  DOWN\n7   exit           12  34\nand 2 less busy ones\n");
+	shows("circuit list", "200 {\"circuits\":[],\"relayed\":[],\"total\":0}\n", "no circuits\n");
+	shows("drain", "200 {\"draining\":true,\"circuits\":2,\"deadline\":60}\n",
+	      "draining: 2 circuits are left; anond ends after the last, in 60 s at the latest\n");
+	shows("drain --cancel", "200 {\"draining\":false}\n", "circuits are taken again\n");
 	shows("circuit list", "200 {\"circuits\":[]}\n", "no circuits\n");
 	shows("circuit list",
 	      "200 {\"circuits\":[{\"id\":1,\"state\":\"open\",\"reason\":\"\",\"path\":[\"a\",\"b\"],\"to\":[],"

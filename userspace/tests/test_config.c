@@ -49,6 +49,11 @@ static void defaults(void **state)
 	assert_true(c->exit.inner4_enabled && c->exit.inner6_enabled);
 	assert_int_equal(c->exit.inner4.len, 12);
 	assert_int_equal(c->exit.inner4.a4.s_addr, inet_addr("100.96.0.0"));
+	assert_false(c->exit.policy.rules[0].accept);
+	assert_int_equal(c->exit.policy.rules[0].port_min, 25);
+	assert_true(c->exit.policy.rules[c->exit.policy.n - 1].accept);
+	assert_int_equal(c->exit.limits.flows, 2048);
+	assert_int_equal(c->exit.limits.kib_per_second, 0);
 	config_free(c);
 }
 
@@ -63,7 +68,9 @@ static void every_option(void **state)
 		" creates-per-second = 9 half-open-per-client = 10 circuits-per-client = 11\n"
 		"creates-per-second-per-client = 12 }\n"
 		"link { rekey-time = 100 ike-rekey-time = 200 dpd-delay = 30 }\n"
-		"exit { inner4 = 100.64.8.0/21 inner6 = false resolver = {192.0.2.53, 2001:db8::53} }\n";
+		"exit { inner4 = 100.64.8.0/21 inner6 = false resolver = {192.0.2.53, 2001:db8::53}\n"
+		" policy = {\"reject *:25\", \"accept *\"} flows-per-circuit = 0 new-flows-per-second = 7\n"
+		" rate-per-circuit = 100 }\n";
 	struct config *c = NULL;
 	struct error err;
 
@@ -101,6 +108,12 @@ static void every_option(void **state)
 	assert_false(c->exit.inner6_enabled);
 	assert_int_equal(c->exit.resolver4.s_addr, inet_addr("192.0.2.53"));
 	assert_int_equal(c->exit.resolver6.s6_addr[15], 0x53);
+	assert_int_equal(c->exit.policy.n, 2);
+	assert_false(c->exit.policy.rules[0].accept);
+	assert_true(c->exit.policy.rules[1].accept);
+	assert_int_equal(c->exit.limits.flows, 0);
+	assert_int_equal(c->exit.limits.new_flows_per_second, 7);
+	assert_int_equal(c->exit.limits.kib_per_second, 100);
 	config_free(c);
 }
 
@@ -139,7 +152,15 @@ static void mistakes(void **state)
 		{ KEY "exit { inner4 = 100.64.0.1/24 }", "f:2: inner4: neither" },
 		{ KEY "exit { inner4 = 2001:db8::/24 }", "f:2: inner4: neither" },
 		{ KEY "exit { resolver = {192.0.2.1, 192.0.2.2} }", "f:2: resolver: at most one IPv4" },
-		{ KEY "exit { resolver = {dns} }", "f:2: resolver: not an IP address" },
+		{ KEY "exit { resolver = {dns} }", "f:2: resolver: neither local nor an IP address" },
+		{ KEY "exit { resolver = {192.168.1.1} }", "f:2: resolver: no public address" },
+		{ KEY "exit { resolver = {100.64.0.1} }", "f:2: resolver: no public address" },
+		{ KEY "exit { resolver = {fe80::1} }", "f:2: resolver: no public address" },
+		{ KEY "exit { resolver = {local, 192.0.2.1} }", "f: exit: resolver: either local or addresses" },
+		{ KEY "exit { policy = {\"accept *:0\"} }", "f:2: policy: ports are" },
+		{ KEY "exit { policy = {\"accept *\", \"preset none\"} }", "f:2: policy: a preset is" },
+		{ KEY "exit {\npolicy = {\"accept *\"}\npolicy = {\"reject *\"} }", "f:4: policy: given twice" },
+		{ KEY "exit { flows-per-circuit = 1000001 }", "f:2: flows-per-circuit: not from 0 to 1000000" },
 		{ KEY "role = exit\nexit { inner4 = none inner6 = no }", "f: exit: inner4 is none" },
 		{ KEY "role = {client, relay}", "f: role: a relay cannot be a client too" },
 		{ KEY "exit {\n inner4 = none\n", ": the file ends inside a section" },

@@ -306,7 +306,7 @@ static void test_names(void **state)
 		assert_non_null(ctrl_reason_name(i));
 	}
 	assert_string_equal(ctrl_status_name(CTRL_SEALED), "refused");
-	assert_string_equal(ctrl_status_name(CTRL_SEALED + 1), "unknown status");
+	assert_string_equal(ctrl_status_name(CTRL_DRAINING + 1), "unknown status");
 }
 
 /* HOPS_MAX nested bodies, the sums of what ctrl.h says, fit into one datagram in both directions. */

@@ -809,6 +809,79 @@ static void test_limit_half_open(void **state)
 	assert_non_null(find(b, ACTION_RELAY_INSTALL));
 }
 
+static void test_operator_closes(void **state)
+{
+	struct bed *b = *state;
+	uint64_t next;
+	struct ctrl_msg m;
+
+	link_up(b, &b->from_prev);
+	link_up(b, &b->to_next);
+	next = extend(b);
+	actions_clear(&b->out);
+	assert_int_equal(relay_engine_close(b->e, b->now_ms, 1, &b->out), -ENOENT); /* half-open */
+	m = answer_of_next(b, next, CTRL_OK);
+	feed_next(b, &m);
+	installed(b, 1, 0);
+	actions_clear(&b->out);
+	assert_int_equal(relay_engine_close(b->e, b->now_ms, 2, &b->out), -ENOENT);
+	assert_int_equal(b->out.n, 0);
+	assert_int_equal(relay_engine_close(b->e, b->now_ms, 1, &b->out), 0);
+	assert_non_null(find(b, ACTION_RELAY_REMOVE));
+	assert_true(sent(b, &b->prev.addr, CTRL_DESTROY, &m));
+	assert_int_equal(m.destroy.reason, CTRL_REASON_OPERATOR);
+	assert_true(sent(b, &b->next.addr, CTRL_DESTROY, &m));
+	assert_int_equal(counters(b)->circuits, 0);
+}
+
+/* Draining: what is there goes on, nothing new; over when the last has gone and every neighbour has heard of it. */
+static void test_drain(void **state)
+{
+	struct bed *b = *state;
+	struct ctrl_offer o = fix_exit_offer();
+	struct relay_circuit c = created_exit(b);
+	uint64_t handle = b->handle;
+	struct ctrl_msg m;
+
+	link_up(b, &b->from_prev);
+	assert_false(relay_engine_drained(b->e));
+	relay_engine_drain(b->e, true);
+	assert_false(relay_engine_drained(b->e));
+	create(b, &o);
+	assert_int_equal(outer_status(b, &b->prev.addr), CTRL_DRAINING);
+	assert_int_equal(counters(b)->refused_draining, 1);
+	assert_int_equal(counters(b)->circuits, 1);
+	actions_clear(&b->out);
+	relay_engine_close_all(b->e, b->now_ms, &b->out);
+	assert_int_equal(find(b, ACTION_RELAY_REMOVE)->relay.number, c.number);
+	assert_true(sent(b, &b->prev.addr, CTRL_DESTROY, &m));
+	assert_true(m.handle == handle);
+	assert_false(relay_engine_drained(b->e)); /* has it arrived? */
+	m.type = CTRL_DESTROY_ACK;
+	m.destroy.by_creator = false;
+	assert_int_equal(ctrl_encode(&m, b->msg), 0);
+	feed_prev(b);
+	assert_true(relay_engine_drained(b->e));
+	relay_engine_drain(b->e, false);
+	assert_false(relay_engine_drained(b->e));
+	created_exit(b);
+	assert_int_equal(counters(b)->circuits, 1);
+}
+
+static void test_drain_is_not_for_ever(void **state)
+{
+	struct bed *b = *state;
+
+	created_exit(b);
+	link_up(b, &b->from_prev);
+	relay_engine_drain(b->e, true);
+	actions_clear(&b->out);
+	relay_engine_close_all(b->e, b->now_ms, &b->out);
+	for (int i = 0; i < FAREWELL_SENDS; i++)
+		tick(b, FAREWELL_FIRST_MS << i);
+	assert_true(relay_engine_drained(b->e)); /* a neighbour that never answers */
+}
+
 static void test_limit_half_open_per_link(void **state)
 {
 	struct bed *b = *state;
@@ -1596,6 +1669,9 @@ int main(void)
 		T(test_not_exit),
 		T(test_strangers),
 		T(test_other_neighbour_cannot_touch),
+		T(test_operator_closes),
+		T(test_drain),
+		T(test_drain_is_not_for_ever),
 		T(test_limit_half_open),
 		T(test_limit_half_open_per_link),
 		T(test_limit_client_share_of_next),

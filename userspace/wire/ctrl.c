@@ -316,6 +316,7 @@ const char *ctrl_status_name(unsigned int status)
 		[CTRL_NO_RESOURCES] = "no resources",
 		[CTRL_INTERNAL] = "internal error",
 		[CTRL_SEALED] = "refused",
+		[CTRL_DRAINING] = "about to stop",
 	};
 
 	return status < ARRAY_SIZE(names) ? names[status] : "unknown status";
@@ -326,7 +327,7 @@ const char *ctrl_reason_name(unsigned int reason)
 	static const char *const names[] = {
 		[CTRL_REASON_REQUESTED] = "requested", [CTRL_REASON_EXPIRED] = "expired",
 		[CTRL_REASON_LINK_LOST] = "link lost", [CTRL_REASON_NO_CIRCUIT] = "no such circuit",
-		[CTRL_REASON_FAILED] = "failed",
+		[CTRL_REASON_FAILED] = "failed",       [CTRL_REASON_OPERATOR] = "closed by an operator",
 	};
 
 	return reason < ARRAY_SIZE(names) ? names[reason] : "unknown reason";

@@ -99,7 +99,8 @@ enum ctrl_status {
 	CTRL_SPI_TAKEN = 16,	    /* spi_back is in use on the relay: draw another */
 	CTRL_NO_RESOURCES = 17,	    /* memory, addresses, kernel objects */
 	CTRL_INTERNAL = 18,
-	CTRL_SEALED = 19, /* outer only: refused, the reason is in the body */
+	CTRL_SEALED = 19,   /* outer only: refused, the reason is in the body */
+	CTRL_DRAINING = 20, /* the relay is about to stop and takes no new circuits */
 };
 
 enum ctrl_reason {
@@ -108,6 +109,7 @@ enum ctrl_reason {
 	CTRL_REASON_LINK_LOST = 2,
 	CTRL_REASON_NO_CIRCUIT = 3, /* nobody here waits for it */
 	CTRL_REASON_FAILED = 4,	    /* could not be built or was lost */
+	CTRL_REASON_OPERATOR = 5,   /* a relay's operator closed it */
 };
 
 enum ctrl_kind { CTRL_KIND_EXTEND = 1, CTRL_KIND_EXIT = 2 };

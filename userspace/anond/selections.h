@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the user wants protected, in the state directory, so that it stays so over a restart of the host: numbers,
+ * destinations and chosen paths of circuits, nothing of the circuits that carried them. The table in the run directory
+ * (journal.h) knows more and is believed first.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "kernel/ops.h"
+#include "lib/error.h"
+#include "model/circuit.h"
+
+#define SELECTIONS_FILE "selections"
+
+/* circuits: a list, one object each as the journal has it; stolen. Nothing is written if the file says so already. */
+int selections_save(const char *dir, json_t *circuits, struct error *err);
+/* The list, empty if there is no file. -EBADMSG: the file is damaged; open(2), read(2). */
+int selections_load(const char *dir, json_t **ret, struct error *err);
+int selections_forget(const char *dir); /* also if there is none */
+
+/* 1 to SELECTORS_MAX prefixes from a list of texts (malloc). -EBADMSG. */
+int selections_prefixes(const json_t *list, struct prefix **ret, size_t *ret_n);
+
+/*
+ * Put the kill switches of all selections into the kernel, before anything else of anond runs. If the file is damaged
+ * nobody knows what it protected: then everything is blocked, and the error says so nevertheless.
+ */
+int selections_block(const char *dir, struct kernel *kernel, struct error *err);
