@@ -8,6 +8,7 @@
 #include "anond/client_circuit.h"
 #include "anond/journal.h"
 #include "anond/record.h"
+#include "anond/selections.h"
 #include "anond/up_request.h"
 #include "lib/log.h"
 #include "lib/reply.h"
@@ -42,25 +43,34 @@ struct client_role {
 
 /* ---- journal ---- */
 
-static json_t *circuit_line(const struct client_circuit *cc)
+/* What the user asked for. */
+static json_t *wish_of(const struct client_circuit *cc)
 {
-	struct origin_record rec;
-	json_t *to = json_array(), *pin = NULL, *open = NULL;
+	json_t *to = json_array(), *pin = NULL;
 	char text[PREFIX_TEXT_MAX];
 
 	for (size_t i = 0; i < cc->n_to; i++) {
 		prefix_format(&cc->to[i], text);
 		json_array_append_new(to, json_string(text));
 	}
-	if (cc->routed && origin_record(cc->origin, &rec) == 0)
-		open = record_of_origin(&rec);
 	if (cc->pinned)
 		pin = json_array();
 	for (size_t i = 0; pin && i < cc->hops; i++)
 		json_array_append_new(pin, json_string(cc->pin[i]));
-	return json_pack("{s:{s:I, s:o, s:i, s:o, s:b, s:o}}", "circuit", "id", (json_int_t)cc->id, "to", to, "hops",
-			 (int)cc->hops, "path", pin ? pin : json_null(), "opened", cc->opened, "open",
-			 open ? open : json_null());
+	return json_pack("{s:I, s:o, s:i, s:o}", "id", (json_int_t)cc->id, "to", to, "hops", (int)cc->hops, "path",
+			 pin ? pin : json_null());
+}
+
+static json_t *circuit_line(const struct client_circuit *cc)
+{
+	json_t *wish = wish_of(cc), *open = NULL;
+	struct origin_record rec;
+
+	if (cc->routed && origin_record(cc->origin, &rec) == 0)
+		open = record_of_origin(&rec);
+	json_object_set_new(wish, "opened", json_boolean(cc->opened));
+	json_object_set_new(wish, "open", open ? open : json_null());
+	return json_pack("{s:o}", "circuit", wish);
 }
 
 static void load_line(void *ctx, const json_t *line)
@@ -122,6 +132,17 @@ static int save(struct client_role *c, json_t *line)
 	else
 		log_err("cannot save the circuit table: %s", strerror(-r));
 	return r;
+}
+
+static int save_selections(const struct client_role *c, struct error *err)
+{
+	const struct client_circuit *cc;
+	json_t *list = json_array();
+
+	for (cc = c->circuits; cc; cc = cc->hh.next)
+		if (!cc->stray)
+			json_array_append_new(list, wish_of(cc));
+	return selections_save(c->c.conf->state, list, err);
 }
 
 static struct client_role *role_of(const struct client_circuit *cc)
@@ -253,26 +274,6 @@ static void keep_ours(void *ctx, const struct kobject *o)
 		plan_add_copy(ctx, o);
 }
 
-static int prefixes_from(const json_t *list, struct prefix **ret, size_t *ret_n)
-{
-	size_t n = json_array_size(list);
-	struct prefix *to = n && n <= SELECTORS_MAX ? calloc(n, sizeof(*to)) : NULL;
-
-	if (!to)
-		return -EBADMSG;
-	for (size_t i = 0; i < n; i++) {
-		const char *text = json_string_value(json_array_get(list, i));
-
-		if (!text || prefix_parse(text, &to[i]) < 0) {
-			free(to);
-			return -EBADMSG;
-		}
-	}
-	*ret = to;
-	*ret_n = n;
-	return 0;
-}
-
 /* The names of a chosen path, hops of them; 0: none was chosen. */
 static int pin_from(const json_t *path, size_t hops, const char *ret[HOPS_MAX])
 {
@@ -308,7 +309,7 @@ static int adopt_one(struct client_role *c, const struct saved *s, const struct 
 	if (record_to_origin(json_object_get(s->circuit, "open"), &rec) == 0 && rec.circuit.slot == s->id &&
 	    rec.circuit.n_layers == saved.hops)
 		saved.open = &rec;
-	r = prefixes_from(json_object_get(s->circuit, "to"), &saved.to, &saved.n_to);
+	r = selections_prefixes(json_object_get(s->circuit, "to"), &saved.to, &saved.n_to);
 	if (r < 0)
 		return r;
 	r = client_circuit_adopt(&c->env, &saved, have, &cc);
@@ -434,6 +435,34 @@ static int remove_orphans(struct client_role *c, const struct plan *have)
 	return r;
 }
 
+/* The host was started again since: the table is gone with its circuits, what was wanted is not. */
+static int load_selections(struct client_role *c, struct error *err)
+{
+	json_t *list = NULL, *wish;
+	size_t i, before = HASH_COUNT(c->saved);
+	int r = selections_load(c->c.conf->state, &list, err);
+
+	if (r == -EBADMSG)
+		log_err("%s; everything stays blocked until `anond --flush`", err->text);
+	if (r < 0)
+		return r;
+	json_array_foreach (list, i, wish) {
+		uint32_t id = (uint32_t)json_integer_value(json_object_get(wish, "id"));
+		json_t *line = json_pack("{s:O}", "circuit", wish);
+		const struct saved *s;
+
+		HASH_FIND(hh, c->saved, &id, sizeof(id), s);
+		json_object_set_new(wish, "opened", json_true());
+		if (!s && line)
+			load_line(c, line);
+		json_decref(line);
+	}
+	json_decref(list);
+	if (HASH_COUNT(c->saved) > before)
+		log_notice("%zu circuits are wanted from before the host was started", HASH_COUNT(c->saved) - before);
+	return 0;
+}
+
 static int adopt(struct client_role *c, struct error *err)
 {
 	_cleanup_plan_ struct plan have = { 0 };
@@ -450,6 +479,9 @@ static int adopt(struct client_role *c, struct error *err)
 		return error_set(err, r, "cannot remove what an earlier run left: %s", kernel_error_text(c->c.kernel));
 	c->adopting = false;
 	compact(c);
+	r = save_selections(c, err);
+	if (r < 0)
+		log_err("what is protected will not be after a restart of the host: %s", err->text);
 	overlay_renew_identity(c->overlay);
 	return 0;
 }
@@ -580,7 +612,7 @@ static int state_open(struct client_role *c, struct error *err)
 	/* A circuit that is not known for this keeps its kill switch: spare_kill_switches. */
 	if (journal_damaged(c->journal))
 		log_err("%s: %zu damaged lines are left out", path, journal_damaged(c->journal));
-	return 0;
+	return load_selections(c, err);
 }
 
 int client_role_new(const struct client_role_config *conf, struct client_role **ret, struct error *err)
@@ -766,6 +798,28 @@ static int reply_code(int r)
 	}
 }
 
+/* Before anything of it is in the kernel: a kill switch that the next start does not know nobody could account for. */
+static int remember(struct client_role *c, const struct client_circuit *cc, struct error *err)
+{
+	struct error why = { "" };
+	int r = save(c, circuit_line(cc));
+
+	if (r < 0)
+		return error_set(err, r, "the circuit table in %s cannot be written: %s", c->c.conf->run, strerror(-r));
+	r = save_selections(c, &why);
+	return r < 0 ? error_set(err, r, "it could not be protected over a restart of the host: %s", why.text) : 0;
+}
+
+static void forgotten(struct client_role *c, uint32_t id)
+{
+	struct error err = { "" };
+
+	save(c, json_pack("{s:I}", "gone", (json_int_t)id));
+	if (save_selections(c, &err) < 0)
+		log_err("circuit %u is gone, but its destinations will be blocked after a restart of the host: %s", id,
+			err.text);
+}
+
 /* On an error nothing of it is left, neither in the kernel nor in the journal, and a->to is the caller's. */
 static int begin(struct client_role *c, struct up_request *a, struct client_circuit **ret, struct error *err)
 {
@@ -775,17 +829,13 @@ static int begin(struct client_role *c, struct up_request *a, struct client_circ
 	if (r < 0)
 		return r;
 	a->to = NULL;
-	/* First in the journal: a kill switch that the next start does not know nobody could account for. */
-	r = save(c, circuit_line(cc));
-	if (r < 0) {
-		client_circuit_forget(cc);
-		return error_set(err, r, "the circuit table in %s cannot be written: %s", c->c.conf->run, strerror(-r));
-	}
 	HASH_ADD(hh, c->circuits, id, sizeof(cc->id), cc);
-	r = client_circuit_start(cc, err);
+	r = remember(c, cc, err);
+	if (r == 0)
+		r = client_circuit_start(cc, err);
 	if (r < 0) {
 		HASH_DEL(c->circuits, cc);
-		save(c, json_pack("{s:I}", "gone", (json_int_t)cc->id));
+		forgotten(c, cc->id);
 		client_circuit_forget(cc);
 		return r;
 	}
@@ -796,12 +846,14 @@ static int begin(struct client_role *c, struct up_request *a, struct client_circ
 void client_role_up(struct client_role *c, struct control_conn *conn, const json_t *args)
 {
 	struct up_request a = { 0 };
-	struct error err = { "" };
+	struct error err = { "" }, why = { "" };
 	int r = up_request_parse(args, c->c.conf->hops, &a, &err);
 	struct client_circuit *cc = r == 0 ? conflict(c, a.to, a.n_to) : NULL;
 
 	if (r == 0 && cc && client_circuit_is_down(cc) && same_selection(cc, a.to, a.n_to)) {
 		r = client_circuit_again(cc, a.hops, a.pinned ? a.pin : NULL, &err);
+		if (save_selections(c, &why) < 0)
+			log_err("circuit %u: its path is not remembered: %s", cc->id, why.text);
 	} else if (r == 0 && cc) {
 		control_error(conn, REPLY_CONFLICT, "circuit %u carries one of these destinations already", cc->id);
 		up_request_clear(&a);
@@ -828,7 +880,7 @@ static void close_circuit(struct client_role *c, struct client_circuit *cc)
 	HASH_DEL(c->circuits, cc);
 	client_circuit_close(cc);
 	if (!stray)
-		save(c, json_pack("{s:I}", "gone", (json_int_t)id));
+		forgotten(c, id);
 }
 
 /* args.id, or NULL after an answer. */

@@ -317,6 +317,42 @@ int plan_origin_circuit(struct plan *p, const struct origin_circuit *c, const st
 	return r;
 }
 
+static bool selects_all(const struct origin_circuit *c, uint8_t family)
+{
+	for (size_t i = 0; i < c->n_selectors; i++)
+		if (c->selectors[i].family == family && c->selectors[i].len == 0)
+			return true;
+	return false;
+}
+
+/*
+ * A circuit that carries everything carries every question to a resolver too, of the local network's as well, where the
+ * exit does not lead: all go to the exit's own. It asks for many, and it is the one party that sees the destinations
+ * anyway.
+ */
+static int circuit_dns(struct plan *p, const struct chainlink *k)
+{
+	const struct origin_circuit *c = k->c;
+	const char *dev = k->dev[c->n_layers - 1];
+	bool four = k->inner4 && c->inner.dns4.s_addr && selects_all(c, AF_INET);
+	bool six = k->inner6 && !IN6_IS_ADDR_UNSPECIFIED(&c->inner.dns6) && selects_all(c, AF_INET6);
+	char name[NFT_NAME_MAX];
+	struct chain chain;
+	if (!four && !six)
+		return 0;
+	snprintf(name, sizeof(name), "dns_%s", dev);
+	chain_open(&chain, NFT_INET, name, "type nat hook output priority -100; policy accept;");
+	chain_rule(&chain, "oifname != \"%s\" accept", dev);
+	if (four) {
+		struct prefix r = host4(c->inner.dns4);
+		chain_rule(&chain, "meta l4proto { tcp, udp } th dport 53 dnat ip to %s", text_prefix(&r).s);
+	}
+	if (six)
+		chain_rule(&chain, "meta l4proto { tcp, udp } th dport 53 dnat ip6 to %s",
+			   text_addr6(&c->inner.dns6).s);
+	return chain_close(&chain, p);
+}
+
 int plan_origin_routes(struct plan *p, const struct origin_circuit *c, uint32_t metric)
 {
 	struct chainlink k;
@@ -325,6 +361,7 @@ int plan_origin_routes(struct plan *p, const struct origin_circuit *c, uint32_t 
 		return r;
 	if (!metric || metric >= ROUTE_METRIC_UNREACHABLE)
 		return -EINVAL;
+	r = circuit_dns(p, &k);
 	for (size_t i = 0; i < c->n_selectors && r >= 0; i++) {
 		const struct prefix *dst = &c->selectors[i];
 		bool six = dst->family == AF_INET6;

@@ -28,6 +28,7 @@
 #include "anond/control.h"
 #include "anond/overlay.h"
 #include "anond/record.h"
+#include "anond/selections.h"
 #include "directory/file.h"
 #include "kernel/fake.h"
 #include "lib/clock.h"
@@ -109,7 +110,7 @@ static const struct control_ops ops = { .request = on_request, .closed = on_clos
 static int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	char text[256], control[80];
+	char text[320], control[80];
 	struct error err;
 
 	*state = w;
@@ -119,8 +120,9 @@ static int setup(void **state)
 	if (!mkdtemp(w->run) || kernel_fake_new(&w->kernel) < 0)
 		return -1;
 	snprintf(text, sizeof(text),
-		 "network-key = \"AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\"\nrun = \"%s\"\nvici = \"%s/vici\"\n",
-		 w->run, w->run);
+		 "network-key = \"AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\"\nrun = \"%s\"\nstate = \"%s\"\n"
+		 "vici = \"%s/vici\"\n",
+		 w->run, w->run, w->run);
 	if (config_parse(text, "f", &w->conf, &err) < 0)
 		return -1;
 	w->conf->timing.link_timeout_ms = 20; /* no charon: each attempt ends here */
@@ -459,6 +461,93 @@ static void up_needs_journal(void **state)
 	assert_true(has_chain(w, "kill1"));
 }
 
+static json_t *wanted(struct world *w)
+{
+	json_t *list = NULL;
+	struct error err;
+
+	assert_int_equal(selections_load(w->run, &list, &err), 0);
+	return list;
+}
+
+/* A restart of the host empties the run directory and the kernel; what was wanted is wanted still. */
+static void host_restarts(struct world *w)
+{
+	char path[96];
+
+	client_role_free(w->role, true);
+	w->role = NULL;
+	snprintf(path, sizeof(path), "%s/client-circuits", w->run);
+	assert_int_equal(unlink(path), 0);
+	kernel_free(w->kernel);
+	assert_int_equal(kernel_fake_new(&w->kernel), 0);
+}
+
+static void survives_the_host(void **state)
+{
+	struct world *w = *state;
+	struct error err;
+	json_t *list;
+
+	start(w);
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"" TO "\"],\"path\":[\"r1\",\"r2\",\"r3\"],\"wait\":0}", NULL),
+			 REPLY_CREATED);
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"192.0.2.0/24\"],\"wait\":0}", NULL), REPLY_CREATED);
+	assert_int_equal(ask(w, "circuit down", "{\"id\":2}", NULL), REPLY_OK);
+	list = wanted(w);
+	assert_int_equal(json_array_size(list), 1);
+	assert_null(json_object_get(json_array_get(list, 0), "open"));
+	json_decref(list);
+	host_restarts(w);
+	/* first the block alone */
+	assert_int_equal(selections_block(w->run, w->kernel, &err), 0);
+	assert_true(has_chain(w, "kill1"));
+	assert_false(has_chain(w, "kill2"));
+	assert_int_equal(unreachable(w), 1);
+	/* then all of it */
+	start(w);
+	assert_true(has_chain(w, "kill1"));
+	assert_text(w, 1, "state", "rebuilding");
+	assert_int_equal(ask(w, "circuit down", "{\"all\":true}", NULL), REPLY_OK);
+	assert_false(has_chain(w, "kill1"));
+	host_restarts(w);
+	assert_int_equal(selections_block(w->run, w->kernel, &err), 0);
+	assert_int_equal(kernel_fake_objects(w->kernel)->n, 0);
+	start(w);
+	assert_int_equal(client_role_circuits(w->role), 0);
+}
+
+/* Nobody knows what was to be protected: everything is, and anond does not start as if there were nothing. */
+static void damaged_selections(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"{",
+		"{\"version\":2,\"circuits\":[]}",
+		"{\"version\":1}",
+		"{\"version\":1,\"circuits\":[{\"id\":1,\"to\":[\"x\"]}]}",
+		"{\"version\":1,\"circuits\":[{\"id\":0,\"hops\":3,\"to\":[\"192.0.2.1\"]}]}",
+		"{\"version\":1,\"circuits\":[{\"id\":1,\"hops\":9,\"to\":[\"192.0.2.1\"]}]}"
+	};
+	struct world *w = *state;
+	const struct client_role_config rc = { w->loop, w->kernel, w->conf, w->net, NULL };
+	char path[96];
+	struct error err;
+
+	snprintf(path, sizeof(path), "%s/" SELECTIONS_FILE, w->run);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(file_replace(path, bad[i], strlen(bad[i]), 0600, &err), 0);
+		assert_int_equal(selections_block(w->run, w->kernel, &err), -EBADMSG);
+		assert_non_null(strstr(err.text, "damaged"));
+		assert_true(has_chain(w, "kill1"));
+		assert_int_equal(unreachable(w), 2);
+		assert_int_equal(client_role_new(&rc, &w->role, &err), -EBADMSG);
+		assert_true(has_chain(w, "kill1"));
+	}
+	assert_int_equal(selections_forget(w->run), 0);
+	assert_int_equal(selections_forget(w->run), 0);
+}
+
 /* ---- starting ---- */
 
 static void unknown_kill_switch_stays(void **state)
@@ -767,6 +856,8 @@ int main(void)
 		TEST(up_again),
 		TEST(up_undone),
 		TEST(up_needs_journal),
+		TEST(survives_the_host),
+		TEST(damaged_selections),
 		TEST(unknown_kill_switch_stays),
 		TEST(names),
 		TEST(damaged_line),

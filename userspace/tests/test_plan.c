@@ -423,6 +423,7 @@ static void relay_fences(void **state)
 {
 	(void)state;
 	_cleanup_plan_ struct plan p = { 0 };
+	static struct exit_policy policy;
 	struct relay_base b = { .own = addr6("fd22::1") };
 	assert_int_equal(plan_relay_base(&p, &b), 0);
 	/* a middle has no inner addresses, no NAT, and no way from circ0 to the outside */
@@ -434,7 +435,15 @@ static void relay_fences(void **state)
 	plan_clear(&p);
 	b.exit = b.inner4_enabled = b.inner6_enabled = true;
 	b.inner4 = prefix4(addr4("100.96.0.0"), 16);
+	assert_int_equal(plan_relay_base(&p, &b), -EINVAL); /* an exit has a policy */
+	plan_clear(&p);
+	b.policy = &policy;
 	assert_int_equal(plan_relay_base(&p, &b), 0);
+	/* the first packet of a flow is judged before the rules that let it out */
+	assert_rule(&p, "relay_forward",
+		    "iifname \"circ0\" ct state new ct status & confirmed == 0 jump exit_flow\n"
+		    "iifname \"circ0\" ip saddr 100.96.0.0/16 tcp flags syn");
+	assert_null(strstr(chain_named(&p, "relay_forward")->rules, "exit_up"));
 	/* the mark goes on to relay_flows, which binds the flow to it and takes it away */
 	assert_rule(&p, "circ0", "\nmeta mark . ip saddr @circ4 accept\nmeta mark . ip6 saddr @circ6 accept\n");
 	assert_string_equal(chain_named(&p, "relay_flows")->rules,
@@ -459,11 +468,21 @@ static void relay_fences(void **state)
 		    "packets } accept\n");
 	assert_rule(&p, "relay_circ", "update @echo6 { ip6 saddr limit rate ");
 	assert_rule(&p, "relay_circ", " 168.63.129.16, ");
-	assert_rule(&p, "relay_circ", "fib daddr type != unicast");
+	assert_rule(&p, "relay_circ", "fib daddr type != unicast counter name drop_private reject");
 	assert_rule(&p, "relay_masquerade", "ip saddr 100.96.0.0/16 ");
 	assert_rule(&p, "relay_masquerade", "ip6 saddr fd22::ffff:0:0:0/80 ");
 	assert_rule(&p, "relay_prerouting", "ip6 daddr fd22::/64 counter name drop_public drop\n");
 	assert_int_equal(nth(&p, KOBJ_ADDR, 1)->addr.addr.a4.s_addr, addr4("100.96.0.1").s_addr);
+	plan_clear(&p);
+	b.limits.kib_per_second = 1;
+	b.resolver = true;
+	assert_int_equal(plan_relay_base(&p, &b), 0);
+	assert_rule(&p, "relay_circ", "ip daddr 100.96.0.1 meta l4proto { tcp, udp } th dport 53 accept\n");
+	assert_rule(&p, "relay_input",
+		    "iifname \"circ0\" ip6 daddr fd22::ffff:0:0:1 meta l4proto { tcp, udp } th dport 53 ct state new "
+		    "ct status & confirmed == 0 jump exit_limit\n");
+	assert_rule(&p, "relay_forward", "iifname \"circ0\" jump exit_up\n");
+	assert_rule(&p, "relay_forward", "oifname \"circ0\" jump exit_down\n");
 	plan_clear(&p);
 	b.inner4.a4 = addr4("100.96.0.1"); /* host bits */
 	assert_int_equal(plan_relay_base(&p, &b), -EINVAL);
@@ -554,6 +573,25 @@ static void origin_ipv4_only(void **state)
 	assert_int_equal(p.n, 1);
 	assert_int_equal(p.v[0].route.dst.family, AF_INET);
 	assert_int_equal(p.v[0].route.metric, 5);
+	plan_clear(&p);
+	/* questions to any resolver go to the exit's, if it has one and everything is selected */
+	c.inner.dns4 = addr4("192.0.2.53");
+	c.inner.dns6 = addr6("2001:db8::53"); /* the circuit carries no IPv6 */
+	assert_int_equal(plan_origin_routes(&p, &c, 5), 0);
+	assert_string_equal(chain_named(&p, "dns_anon0")->rules,
+			    "oifname != \"anon0\" accept\n"
+			    "meta l4proto { tcp, udp } th dport 53 dnat ip to 192.0.2.53\n");
+	plan_clear(&p);
+	c.inner.mtu = 1280;
+	assert_int_equal(plan_origin_routes(&p, &c, 5), 0);
+	assert_rule(&p, "dns_anon0", "th dport 53 dnat ip6 to 2001:db8::53\n");
+	plan_clear(&p);
+	sel[1].len = 1;
+	sel[0].len = 1;
+	assert_int_equal(plan_origin_routes(&p, &c, 5), 0);
+	assert_null(chain_named(&p, "dns_anon0"));
+	plan_clear(&p);
+	c.inner.mtu = 1279;
 	assert_int_equal(plan_origin_routes(&p, &c, 0), -EINVAL);
 	assert_int_equal(plan_origin_routes(&p, &c, ROUTE_METRIC_UNREACHABLE), -EINVAL);
 	c.inner.has4 = false;
