@@ -19,11 +19,12 @@ tap() { echo "$*" >>"$BED_TAP"; }
 tap_log_tail() { sed -n "$(($1 + 1)),\$p" "$BED_LOG" | tail -n 20 | sed 's/^/#   /' >>"$BED_TAP"; }
 
 verify() { # WANTED(0|1) DESCRIPTION CMD...
-	local want=$1 what=$2 from got=0
+	local want=$1 what=$2 from got=0 began=$SECONDS
 	shift 2
 	from=$(wc -l <"$BED_LOG")
 	echo "+ $*"
 	"$@" || got=1
+	[ $((SECONDS - began)) -lt 10 ] || tap "# $((SECONDS - began)) s: $what"
 	if [ "$got" = "$want" ]; then
 		tap "ok - $BED_SCENARIO: $what"
 	else
@@ -66,6 +67,7 @@ process_gone() { ! [ -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>
 capture_stop() { # FILE
 	local pid size=-1 now tries=0
 	pid=$(cat "$1.pid")
+	kill -0 "$pid" 2>/dev/null || { rm -f "$1"; echo "the capture $1 had ended"; return 1; }
 	while now=$(stat -c %s "$1") && [ "$now" != "$size" ] && [ $((tries += 1)) -le 15 ]; do size=$now; sleep 0.2; done
 	kill -INT "$pid" 2>/dev/null
 	wait_for 10 process_gone "$pid"
@@ -73,7 +75,11 @@ capture_stop() { # FILE
 }
 
 # Number of packets in a capture that match a filter.
-captured() { tcpdump -n -r "$1" "${2:-}" 2>/dev/null | wc -l; } # FILE [FILTER]
+captured() { # FILE [FILTER]
+	local lines
+	lines=$(tcpdump -n -r "$1" "${2:-}" 2>/dev/null) || { echo "no capture can be read from $1"; return 1; }
+	grep -c . <<<"$lines" || true
+}
 # None does; shows the first ones that do.
 uncaptured() { # FILE [FILTER]
 	[ "$(captured "$@")" = 0 ] || { tcpdump -n -v -c 3 -r "$1" "${2:-}" 2>/dev/null; false; }

@@ -140,8 +140,10 @@ static int save_selections(const struct client_role *c, struct error *err)
 	json_t *list = json_array();
 
 	for (cc = c->circuits; cc; cc = cc->hh.next)
-		if (!cc->stray)
-			json_array_append_new(list, wish_of(cc));
+		if (!cc->stray && json_array_append_new(list, wish_of(cc)) < 0) {
+			json_decref(list);
+			return error_set(err, -ENOMEM, "out of memory");
+		}
 	return selections_save(c->c.conf->state, list, err);
 }
 
@@ -442,10 +444,8 @@ static int load_selections(struct client_role *c, struct error *err)
 	size_t i, before = HASH_COUNT(c->saved);
 	int r = selections_load(c->c.conf->state, &list, err);
 
-	if (r == -EBADMSG)
-		log_err("%s; everything stays blocked until `anond --flush`", err->text);
-	if (r < 0)
-		return r;
+	if (r < 0) /* what it protects is not known, so everything is, before the start fails */
+		return selections_block(c->c.conf->state, true, c->c.kernel, err);
 	json_array_foreach (list, i, wish) {
 		uint32_t id = (uint32_t)json_integer_value(json_object_get(wish, "id"));
 		json_t *line = json_pack("{s:O}", "circuit", wish);

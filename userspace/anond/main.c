@@ -177,12 +177,23 @@ static int directory(const char *path, mode_t mode, const struct account *owner,
 	return r < 0 ? error_set(err, r, "%s: %s", path, strerror(-r)) : 0;
 }
 
+/* It may have been written under another name. */
+static void give_selections(const char *state, const struct account *owner)
+{
+	_cleanup_close_ int dir = open(state, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (dir >= 0)
+		(void)!fchownat(dir, SELECTIONS_FILE, owner->uid, owner->gid, AT_SYMLINK_NOFOLLOW);
+}
+
 static int directories(const struct config *conf, const struct account *owner, struct error *err)
 {
 	struct error why = { "" };
 
 	if (directory(conf->state, 0700, owner, &why) < 0)
-		log_warn("what should outlive a restart of the host will not: %s", why.text);
+		log_warn("what should outlive a restart of the host will not, and no circuit can be asked for: %s",
+			 why.text);
+	give_selections(conf->state, owner);
 	return directory(conf->run, 0750, owner, err);
 }
 
@@ -233,7 +244,9 @@ static void on_farewell(int events, void *ctx)
 	struct daemon *d = ctx;
 
 	(void)events;
-	ev_break(d->loop, EVBREAK_ALL);
+	d->drained = d->relay && relay_role_drained(d->relay); /* or it was cancelled meanwhile */
+	if (d->drained)
+		ev_break(d->loop, EVBREAK_ALL);
 }
 
 /* Who asked for it gets the answer first. */
@@ -428,7 +441,7 @@ static int block(const char *config)
 		if (r < 0)
 			error_set(&err, r, "cannot talk to the kernel: %s", strerror(-r));
 		else
-			r = selections_block(conf ? conf->state : STATE_DEFAULT, k, &err);
+			r = selections_block(conf ? conf->state : STATE_DEFAULT, known < 0, k, &err);
 		if (r < 0)
 			log_err("%s", err.text);
 	}

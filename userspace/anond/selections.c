@@ -134,60 +134,103 @@ int selections_load(const char *dir, json_t **ret, struct error *err)
 	return r;
 }
 
-static int plan_everything(struct plan *plan)
+/* What a kill switch stands on, and nothing that a kernel could lack. */
+static int plan_ground(struct plan *plan)
 {
-	static const struct prefix all[] = { { .family = AF_INET }, { .family = AF_INET6 } };
-
-	return plan_selection(plan, ID_UNKNOWN, all, ARRAY_SIZE(all));
-}
-
-static int copy(const struct plan *from, bool nft_only, struct plan *to)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < from->n; i++)
-		if (!nft_only || from->v[i].type == KOBJ_NFT)
-			r = plan_add_copy(to, &from->v[i]);
-	return r;
-}
-
-/* The rules first: what else there is (routes, for errors at once) must not keep them from being there. */
-static int apply(struct kernel *kernel, const struct plan *kill, struct error *err)
-{
-	_cleanup_plan_ struct plan all = { 0 }, rules = { 0 };
+	_cleanup_plan_ struct plan all = { 0 };
 	int r = plan_base(&all);
 
 	if (r == 0)
 		r = plan_client_base(&all);
-	if (r == 0)
-		r = copy(kill, false, &all);
-	if (r == 0)
-		r = copy(&all, true, &rules);
-	if (r == 0)
-		r = kernel_apply(kernel, &rules);
-	if (r == 0)
-		r = kernel_apply(kernel, &all);
-	return r < 0 ? error_set(err, r, "the kill switch could not be set: %s", kernel_error_text(kernel)) : 0;
+	for (size_t i = 0; r == 0 && i < all.n; i++) {
+		const struct kobject *o = &all.v[i];
+
+		if (o->type == KOBJ_NFT && o->nft.family == NFT_INET &&
+		    (o->nft.kind != NFT_CHAIN || strcmp(o->nft.name, "kill_judge") == 0))
+			r = plan_add_copy(plan, o);
+	}
+	return r;
 }
 
-int selections_block(const char *dir, struct kernel *kernel, struct error *err)
+/* Rules alone, one transaction; routes give errors at once and come later. */
+static int apply_rules(struct kernel *kernel, const struct plan *kill)
 {
-	_cleanup_plan_ struct plan kill = { 0 }, all = { 0 };
-	struct error failed = { "" };
-	json_t *list = NULL;
-	int r = selections_load(dir, &list, err), bad;
+	_cleanup_plan_ struct plan rules = { 0 };
+	int r = plan_ground(&rules);
 
-	if (r == 0 && json_array_size(list) == 0) {
-		json_decref(list);
+	for (size_t i = 0; r == 0 && i < kill->n; i++)
+		if (kill->v[i].type == KOBJ_NFT)
+			r = plan_add_copy(&rules, &kill->v[i]);
+	return r < 0 ? r : kernel_apply(kernel, &rules);
+}
+
+/* Everything else that a client has from its start on. */
+static int apply_rest(struct kernel *kernel, const struct plan *kill)
+{
+	_cleanup_plan_ struct plan all = { 0 };
+	int r = plan_base(&all);
+
+	if (r == 0)
+		r = plan_client_base(&all);
+	for (size_t i = 0; r == 0 && i < kill->n; i++)
+		r = plan_add_copy(&all, &kill->v[i]);
+	return r < 0 ? r : kernel_apply(kernel, &all);
+}
+
+/* All at once; where that is refused one by one, for what is wrong with one must not open the others. */
+static int block_list(struct kernel *kernel, const json_t *list)
+{
+	_cleanup_plan_ struct plan kill = { 0 };
+	int r = plan_list(list, &kill);
+	size_t i;
+	json_t *circuit;
+
+	if (r < 0)
+		return r;
+	if (apply_rules(kernel, &kill) == 0)
+		return apply_rest(kernel, &kill);
+	json_array_foreach (list, i, circuit) {
+		_cleanup_plan_ struct plan one = { 0 };
+		int e = plan_one(circuit, &one);
+
+		if (e == 0)
+			e = apply_rules(kernel, &one);
+		if (r == 0)
+			r = e;
+	}
+	return r;
+}
+
+static int block_everything(struct kernel *kernel)
+{
+	static const struct prefix all[] = { { .family = AF_INET }, { .family = AF_INET6 } };
+	_cleanup_plan_ struct plan kill = { 0 };
+	int r = plan_selection(&kill, ID_UNKNOWN, all, ARRAY_SIZE(all));
+
+	if (r == 0)
+		r = apply_rules(kernel, &kill);
+	return r < 0 ? r : apply_rest(kernel, &kill);
+}
+
+int selections_block(const char *dir, bool must_be_known, struct kernel *kernel, struct error *err)
+{
+	struct error why = { "" };
+	json_t *list = NULL;
+	int r = selections_load(dir, &list, &why), e;
+
+	if (r == 0 && json_array_size(list) == 0 && must_be_known)
+		r = error_set(&why, -ENOENT, "what is to be protected is not known");
+	if (r == 0 && json_array_size(list)) {
+		r = block_list(kernel, list);
+		if (r < 0)
+			error_set(&why, r, "a kill switch could not be set: %s", kernel_error_text(kernel));
+	}
+	json_decref(list);
+	if (r == 0)
 		return 0;
-	}
-	if (r == 0) {
-		r = plan_list(list, &kill);
-		json_decref(list);
-		return r < 0 ? error_set(err, r, "out of memory") : apply(kernel, &kill, err);
-	}
-	bad = plan_everything(&all);
-	if (bad == 0)
-		bad = apply(kernel, &all, &failed);
-	return bad < 0 ? error_set(err, bad, "%s", failed.text) : r;
+	e = block_everything(kernel);
+	if (e < 0)
+		return error_set(err, e, "%s; everything could not be blocked either: %s", why.text,
+				 kernel_error_text(kernel));
+	return error_set(err, r, "%s; everything is blocked until `anond --flush`", why.text);
 }

@@ -24,7 +24,8 @@ int selections_forget(const char *dir); /* also if there is none */
 int selections_prefixes(const json_t *list, struct prefix **ret, size_t *ret_n);
 
 /*
- * Put the kill switches of all selections into the kernel, before anything else of anond runs. If the file is damaged
- * nobody knows what it protected: then everything is blocked, and the error says so nevertheless.
+ * Put the kill switches of all selections into the kernel, before anything else of anond runs. If the file cannot be
+ * read, or one of them not be set, everything is blocked, and the error says so nevertheless. must_be_known: also if
+ * there is no file, for it may lie elsewhere.
  */
-int selections_block(const char *dir, struct kernel *kernel, struct error *err);
+int selections_block(const char *dir, bool must_be_known, struct kernel *kernel, struct error *err);

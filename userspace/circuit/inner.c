@@ -64,19 +64,25 @@ static bool is_inner6(const struct in6_addr *a, const struct in6_addr *exit)
 
 bool inner_dns6_valid(const struct in6_addr *dns, const struct in6_addr *exit)
 {
-	return IN6_IS_ADDR_UNSPECIFIED(dns) || is_inner6(dns, exit) || (dns->s6_addr[0] & 0xe0) == 0x20; /* 2000::/3 */
+	struct in6_addr gw6 = overlay_addr(exit, LINK_INNER, 1);
+
+	return IN6_IS_ADDR_UNSPECIFIED(dns) || IN6_ARE_ADDR_EQUAL(dns, &gw6) ||
+	       (dns->s6_addr[0] & 0xe0) == 0x20; /* 2000::/3 */
 }
 
 static bool valid4(const struct inner *in)
 {
 	return is_shared(in->addr4) && is_shared(in->gw4) && in->addr4.s_addr != in->gw4.s_addr &&
-	       in->addr4.s_addr != in->dns4.s_addr && inner_dns4_valid(in->dns4);
+	       in->addr4.s_addr != in->dns4.s_addr && inner_dns4_valid(in->dns4) &&
+	       (!is_shared(in->dns4) || in->dns4.s_addr == in->gw4.s_addr);
 }
 
 static bool valid6(const struct inner *in, const struct in6_addr *exit)
 {
-	return is_inner6(&in->addr6, exit) && is_inner6(&in->gw6, exit) && !IN6_ARE_ADDR_EQUAL(&in->addr6, &in->gw6) &&
-	       !IN6_ARE_ADDR_EQUAL(&in->addr6, &in->dns6) && inner_dns6_valid(&in->dns6, exit);
+	struct in6_addr gw6 = overlay_addr(exit, LINK_INNER, 1);
+
+	return is_inner6(&in->addr6, exit) && IN6_ARE_ADDR_EQUAL(&in->gw6, &gw6) &&
+	       !IN6_ARE_ADDR_EQUAL(&in->addr6, &gw6) && inner_dns6_valid(&in->dns6, exit);
 }
 
 bool inner_valid(const struct inner *in, const struct in6_addr *exit, bool want4, bool want6)

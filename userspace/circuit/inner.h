@@ -5,7 +5,8 @@
  * The addresses come from a stranger, and the originator configures them. One from the user's own network would send
  * what is meant for the gateway or the resolver into that network in clear, so both sides hold to the same rules:
  * IPv4 addresses and gateway in 100.64.0.0/10 (RFC 6598), IPv6 ones in the exit's /64 with the link bits LINK_INNER;
- * a resolver in the same ranges or at a global unicast address.
+ * a resolver at the gateway or at a global unicast address: for other addresses of these ranges the originator has no
+ * way into the circuit.
  */
 #pragma once
 

@@ -137,7 +137,7 @@ static int client_forward(struct plan *p)
  * sockets remember end with the address (fib_del_ifaddr); only with IP_TRANSPARENT or IP_HDRINCL, which need
  * privileges, a process sends with any source.
  */
-static int sources_chain(struct plan *p, bool forward)
+static int sources_chain(struct plan *p, const char *name, const char *hook, const char *only)
 {
 	static const char *const ours[] = { "lo", DEV_ANON_PREFIX "*", DEV_LAYER_PREFIX "*", DEV_LINK_PREFIX "*",
 					    DEV_CIRC };
@@ -146,24 +146,24 @@ static int sources_chain(struct plan *p, bool forward)
 	struct in6_addr inner_bits = { .s6_addr = { [0] = 0xff, [8] = 0xff, [9] = 0xff } }, pool_bits = inner_bits;
 	struct chain c;
 	memset(&pool_bits.s6_addr[10], 0xff, 6 - PLAN_POOL_BITS / 8);
-	chain_open(&c, NFT_INET, forward ? "client_passing" : "client_sources",
-		   "type filter hook %s priority 10; policy accept;", forward ? "forward" : "output");
+	chain_open(&c, NFT_INET, name, "type filter hook %s; policy accept;", hook);
 	/* clients of an exit on the same host, with their addresses until the NAT */
-	if (forward)
-		chain_rule(&c, "iifname \"" DEV_CIRC "\" accept");
+	chain_rule(&c, "iifname \"" DEV_CIRC "\" accept");
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
 		chain_rule(&c, "oifname \"%s\" accept", ours[i]);
-	chain_rule(&c, "ip6 saddr & %s == %s counter name drop_output drop", text_addr6(&inner_bits).s,
-		   text_addr6(&inner).s);
-	chain_rule(&c, "ip6 saddr & %s == %s counter name drop_output drop", text_addr6(&pool_bits).s,
-		   text_addr6(&pool).s);
+	chain_rule(&c, "ip6 saddr & %s == %s %scounter name drop_output drop", text_addr6(&inner_bits).s,
+		   text_addr6(&inner).s, only);
+	chain_rule(&c, "ip6 saddr & %s == %s %scounter name drop_output drop", text_addr6(&pool_bits).s,
+		   text_addr6(&pool).s, only);
 	return chain_close(&c, p);
 }
 
 static int client_sources(struct plan *p)
 {
-	int r = sources_chain(p, false);
-	return r < 0 ? r : sources_chain(p, true);
+	int r = sources_chain(p, "client_sources", "output priority 10", "");
+	if (r >= 0)
+		r = sources_chain(p, "client_passing", "forward priority 10", "");
+	return r < 0 ? r : sources_chain(p, "client_leaving", HOOK_POST, NOT_WRAPPED);
 }
 
 /*

@@ -35,6 +35,10 @@ void chain_open(struct chain *c, enum nft_family family, const char *name, const
 void chain_rule(struct chain *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int chain_close(struct chain *c, struct plan *p);
 
+/* Where the device is the one that a packet will leave by, after every reroute and NAT; see the fences of origin.c. */
+#define HOOK_POST "postrouting priority 150"
+#define NOT_WRAPPED "rt ipsec missing "
+
 /* Addresses as nft reads them. */
 struct addr_text {
 	char s[INET6_ADDRSTRLEN + 4];

@@ -114,37 +114,47 @@ static int anon_ingress(struct plan *p, const struct chainlink *k)
 	return chain_close(&c, p);
 }
 
+/*
+ * Where a circuit's addresses may stand. In OUT the device is what the first routing decision said; another one (a mark
+ * or a changed destination, ip_route_me_harder) is only seen in POST. There, a packet that a transformation is ahead of
+ * comes by with the device behind it: `rt ipsec missing` leaves it out.
+ */
+enum fence { FENCE_IN, FENCE_OUT, FENCE_POST };
+
 /* One address of the circuit, which belongs to dev. Nobody else sends from it, so it comes in as a source from nowhere.
  */
-static void fence_addr(struct chain *c, bool in, const char *ip, const char *addr, const char *dev)
+static void fence_addr(struct chain *c, enum fence which, const char *ip, const char *addr, const char *dev)
 {
-	if (in) {
+	if (which == FENCE_IN) {
 		chain_rule(c, "%s daddr %s iifname != \"%s\" counter name drop_public drop", ip, addr, dev);
 		chain_rule(c, "%s saddr %s counter name drop_public drop", ip, addr);
 	} else {
-		chain_rule(c, "%s saddr %s oifname != \"%s\" counter name drop_output drop", ip, addr, dev);
+		chain_rule(c, "%s saddr %s oifname != \"%s\" %scounter name drop_output drop", ip, addr, dev,
+			   which == FENCE_POST ? NOT_WRAPPED : "");
 	}
 }
 
-static int circuit_fence(struct plan *p, const struct chainlink *k, bool in)
+static int circuit_fence(struct plan *p, const struct chainlink *k, enum fence which)
 {
+	static const struct {
+		const char *name, *hook;
+	} fences[] = { [FENCE_IN] = { "in", "prerouting priority raw" },
+		       [FENCE_OUT] = { "out", "output priority 10" },
+		       [FENCE_POST] = { "post", HOOK_POST } };
 	const char *anon = k->dev[k->c->n_layers - 1];
 	char name[NFT_NAME_MAX];
 	struct chain c;
-	snprintf(name, sizeof(name), "%s_%s", in ? "in" : "out", anon);
-	if (in)
-		chain_open(&c, NFT_INET, name, "type filter hook prerouting priority raw; policy accept;");
-	else
-		chain_open(&c, NFT_INET, name, "type filter hook output priority 10; policy accept;");
-	chain_rule(&c, "%s \"lo\" accept", in ? "iifname" : "oifname");
+	snprintf(name, sizeof(name), "%s_%s", fences[which].name, anon);
+	chain_open(&c, NFT_INET, name, "type filter hook %s; policy accept;", fences[which].hook);
+	chain_rule(&c, "%s \"lo\" accept", which == FENCE_IN ? "iifname" : "oifname");
 	for (size_t i = 1; i < k->c->n_layers; i++)
-		fence_addr(&c, in, "ip6", text_addr6(&k->c->layers[i].a).s, k->dev[i - 1]);
+		fence_addr(&c, which, "ip6", text_addr6(&k->c->layers[i].a).s, k->dev[i - 1]);
 	if (k->inner4) {
 		struct prefix a = host4(k->c->inner.addr4);
-		fence_addr(&c, in, "ip", text_prefix(&a).s, anon);
+		fence_addr(&c, which, "ip", text_prefix(&a).s, anon);
 	}
 	if (k->inner6)
-		fence_addr(&c, in, "ip6", text_addr6(&k->c->inner.addr6).s, anon);
+		fence_addr(&c, which, "ip6", text_addr6(&k->c->inner.addr6).s, anon);
 	return chain_close(&c, p);
 }
 
@@ -158,10 +168,8 @@ static int circuit_devices(struct plan *p, const struct chainlink *k)
 		r = layer_ingress(p, k, i);
 	if (r >= 0)
 		r = anon_ingress(p, k);
-	if (r >= 0)
-		r = circuit_fence(p, k, true);
-	if (r >= 0)
-		r = circuit_fence(p, k, false);
+	for (enum fence f = FENCE_IN; f <= FENCE_POST && r >= 0; f++)
+		r = circuit_fence(p, k, f);
 	return r;
 }
 
@@ -293,6 +301,13 @@ static int circuit_bound_routes(struct plan *p, const struct chainlink *k)
 				    .metric = ROUTE_METRIC };
 	memcpy(bound.dev, k->dev[k->c->n_layers - 1], IFNAMSIZ);
 	int r = build_route(p, &bound);
+	if (r < 0)
+		return r;
+	/* Whatever else lies in the exit's inner range: not over the default route. */
+	r = build_route(p, &(struct kobj_route){ .type = ROUTE_UNREACHABLE,
+						 .dst = prefix6(&gw6, 80),
+						 .table = RT_TABLE_MAIN,
+						 .metric = ROUTE_METRIC_UNREACHABLE + k->c->slot });
 	if (r < 0)
 		return r;
 	bound.dst = host6(&gw6);

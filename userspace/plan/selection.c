@@ -31,6 +31,27 @@ static char *list_of(const struct prefix *v, size_t n, uint8_t family)
 }
 
 /*
+ * What this host itself sends, judged twice: by the device of the first routing decision, and behind it by the one that
+ * the packet will leave by, should a mark or NAT have led it elsewhere meanwhile. What was forwarded has passed its
+ * own chain.
+ */
+static int judged_chain(struct plan *p, uint32_t id, bool post, const char *list4, const char *list6)
+{
+	const char *only = post ? NOT_WRAPPED : "";
+	char name[NFT_NAME_MAX];
+	struct chain c;
+	snprintf(name, sizeof(name), post ? "kill%u_post" : "kill%u", id);
+	chain_open(&c, NFT_INET, name, "type filter hook %s; policy accept;", post ? HOOK_POST : "output priority 10");
+	if (post)
+		chain_rule(&c, "iifname \"" DEV_CIRC "\" accept");
+	if (*list4)
+		chain_rule(&c, "ip daddr { %s } %sgoto kill_judge", list4, only);
+	if (*list6)
+		chain_rule(&c, "ip6 daddr { %s } %sgoto kill_judge", list6, only);
+	return chain_close(&c, p);
+}
+
+/*
  * Priorities: after whatever may still change the destination (NAT: dstnat, -100). What this host forwards, for
  * containers, virtual machines or a tethered device, has no way into a circuit (client_forward), so it is blocked;
  * except what an exit or a middle on the same host carries for others, which is not this user's (relay_forward).
@@ -42,16 +63,10 @@ static int kill_chains(struct plan *p, uint32_t id, const struct prefix *v, size
 	_cleanup_free_ char *list6 = list_of(v, n, AF_INET6);
 	if (!list4 || !list6)
 		return -ENOMEM;
-	struct chain c;
-	snprintf(name, sizeof(name), "kill%u", id);
-	chain_open(&c, NFT_INET, name, "type filter hook output priority 10; policy accept;");
-	if (*list4)
-		chain_rule(&c, "ip daddr { %s } goto kill_judge", list4);
-	if (*list6)
-		chain_rule(&c, "ip6 daddr { %s } goto kill_judge", list6);
-	int r = chain_close(&c, p);
+	int r = judged_chain(p, id, false, list4, list6);
 	if (r < 0)
 		return r;
+	struct chain c;
 	snprintf(name, sizeof(name), "kill%u_forward", id);
 	chain_open(&c, NFT_INET, name, "type filter hook forward priority 10; policy accept;");
 	chain_rule(&c, "iifname \"" DEV_CIRC "\" accept");
@@ -60,7 +75,8 @@ static int kill_chains(struct plan *p, uint32_t id, const struct prefix *v, size
 		chain_rule(&c, "ip daddr { %s } counter name drop_killed drop", list4);
 	if (*list6)
 		chain_rule(&c, "ip6 daddr { %s } counter name drop_killed drop", list6);
-	return chain_close(&c, p);
+	r = chain_close(&c, p);
+	return r < 0 ? r : judged_chain(p, id, true, list4, list6);
 }
 
 int plan_selection(struct plan *p, uint32_t id, const struct prefix *dst, size_t n)

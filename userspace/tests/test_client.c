@@ -500,7 +500,7 @@ static void survives_the_host(void **state)
 	json_decref(list);
 	host_restarts(w);
 	/* first the block alone */
-	assert_int_equal(selections_block(w->run, w->kernel, &err), 0);
+	assert_int_equal(selections_block(w->run, false, w->kernel, &err), 0);
 	assert_true(has_chain(w, "kill1"));
 	assert_false(has_chain(w, "kill2"));
 	assert_int_equal(unreachable(w), 1);
@@ -511,7 +511,7 @@ static void survives_the_host(void **state)
 	assert_int_equal(ask(w, "circuit down", "{\"all\":true}", NULL), REPLY_OK);
 	assert_false(has_chain(w, "kill1"));
 	host_restarts(w);
-	assert_int_equal(selections_block(w->run, w->kernel, &err), 0);
+	assert_int_equal(selections_block(w->run, false, w->kernel, &err), 0);
 	assert_int_equal(kernel_fake_objects(w->kernel)->n, 0);
 	start(w);
 	assert_int_equal(client_role_circuits(w->role), 0);
@@ -530,22 +530,32 @@ static void damaged_selections(void **state)
 		"{\"version\":1,\"circuits\":[{\"id\":1,\"hops\":9,\"to\":[\"192.0.2.1\"]}]}"
 	};
 	struct world *w = *state;
-	const struct client_role_config rc = { w->loop, w->kernel, w->conf, w->net, NULL };
+	struct client_role_config rc = { w->loop, w->kernel, w->conf, w->net, NULL };
 	char path[96];
 	struct error err;
 
 	snprintf(path, sizeof(path), "%s/" SELECTIONS_FILE, w->run);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		assert_int_equal(file_replace(path, bad[i], strlen(bad[i]), 0600, &err), 0);
-		assert_int_equal(selections_block(w->run, w->kernel, &err), -EBADMSG);
+		assert_int_equal(selections_block(w->run, false, w->kernel, &err), -EBADMSG);
 		assert_non_null(strstr(err.text, "damaged"));
 		assert_true(has_chain(w, "kill1"));
 		assert_int_equal(unreachable(w), 2);
+		kernel_free(w->kernel); /* the same without a block before */
+		assert_int_equal(kernel_fake_new(&w->kernel), 0);
+		rc.kernel = w->kernel;
 		assert_int_equal(client_role_new(&rc, &w->role, &err), -EBADMSG);
 		assert_true(has_chain(w, "kill1"));
 	}
 	assert_int_equal(selections_forget(w->run), 0);
 	assert_int_equal(selections_forget(w->run), 0);
+	/* none is none, unless it may lie elsewhere */
+	kernel_free(w->kernel);
+	assert_int_equal(kernel_fake_new(&w->kernel), 0);
+	assert_int_equal(selections_block(w->run, false, w->kernel, &err), 0);
+	assert_int_equal(kernel_fake_objects(w->kernel)->n, 0);
+	assert_int_equal(selections_block(w->run, true, w->kernel, &err), -ENOENT);
+	assert_true(has_chain(w, "kill1"));
 }
 
 /* ---- starting ---- */

@@ -445,6 +445,10 @@ static void test_wrong_inner(void **state)
 	BAD(3, answers[2].inner.addr6 = overlay_addr(&b->r[2].addr, 5, 77));
 	BAD(3, answers[2].inner.gw6 = in6addr_loopback);
 	BAD(3, answers[2].inner.dns6 = in6addr_loopback);
+	/* inside, but not the gateway: the originator's routes do not lead there through the circuit */
+	BAD(3, answers[2].inner.dns6 = overlay_addr(&b->r[2].addr, LINK_INNER, 2));
+	BAD(3, answers[2].inner.gw6 = overlay_addr(&b->r[2].addr, LINK_INNER, 2));
+	BAD(3, answers[2].inner.dns4 = (struct in_addr){ htonl(0x6463ffee) });
 	b->conf.want4 = false;
 	created(b);
 	expect_bad(b, 3); /* given, not wanted */
