@@ -141,6 +141,23 @@ static const char *parse_resolver(const char *value, struct config *conf)
 	return "neither local nor an IP address";
 }
 
+static const char *parse_pool4(const char *value, struct config *conf)
+{
+	return exit_pool_set4(&conf->exit.pool, value);
+}
+
+static const char *parse_pool6(const char *value, struct config *conf)
+{
+	return exit_pool_set6(&conf->exit.pool, value);
+}
+
+static const char *parse_pool4_by(const char *value, struct config *conf)
+{
+	conf->exit.pool.by_destination = strcmp(value, "destination") == 0;
+	return conf->exit.pool.by_destination || strcmp(value, "circuit") == 0 ? NULL
+									       : "neither circuit nor destination";
+}
+
 static const char *parse_policy(const char *value, struct config *conf)
 {
 	return exit_policy_add(&conf->exit.policy, value);
@@ -214,6 +231,11 @@ static const struct option options[] = {
 	BOOL("exit", "inner6", exit.inner6_enabled, "true", "give circuits IPv6 addresses"),
 	LIST("exit", "resolver", parse_resolver,
 	     "DNS resolvers for circuits, one IPv4 and one IPv6 at most, or local: at the circuits' gateway addresses"),
+	WORD("exit", "pool4", NULL, parse_pool4,
+	     "public IPv4 addresses that circuits leave with, FIRST-LAST or a prefix"),
+	WORD("exit", "pool4-by", "circuit", parse_pool4_by,
+	     "which of them: one for each circuit, or for each destination"),
+	WORD("exit", "pool6", NULL, parse_pool6, "public IPv6 prefix in which each circuit has an address"),
 	LIST("exit", "policy", parse_policy,
 	     "where circuits may lead: \"accept|reject [tcp|udp|icmp] ADDRESS[:PORTS]\", \"preset default|reduced\"; "
 	     "the first that fits counts, the rest is refused (default: preset default)"),

@@ -16,6 +16,7 @@
 #include "lib/error.h"
 #include "model/circuit.h"
 #include "model/exit_policy.h"
+#include "model/exit_pool.h"
 #include "model/suite.h"
 
 #define CONFIG_FILE "/etc/anond/anond.conf"
@@ -54,6 +55,7 @@ struct config {
 		bool resolver_local;	   /* at the circuits' gateway, instead of those */
 		struct exit_policy policy;
 		struct exit_limits limits; /* of each circuit */
+		struct exit_pool pool;
 	} exit;
 };
 

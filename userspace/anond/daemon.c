@@ -131,7 +131,8 @@ static void req_list(struct daemon *d, struct control_conn *conn, const json_t *
 
 static void req_drain(struct daemon *d, struct control_conn *conn, const json_t *args)
 {
-	json_int_t deadline = json_integer_value(json_object_get(args, "deadline"));
+	const json_t *seconds = json_object_get(args, "deadline");
+	json_int_t deadline = seconds ? json_integer_value(seconds) : REPLY_DRAIN_DEFAULT;
 
 	if (!d->relay) {
 		control_error(conn, REPLY_FORBIDDEN, "only relays are drained; `anonctl circuit down` closes circuits");
@@ -142,7 +143,7 @@ static void req_drain(struct daemon *d, struct control_conn *conn, const json_t 
 		control_reply(conn, REPLY_OK, json_pack("{s:b}", "draining", 0));
 		return;
 	}
-	if (deadline < 0 || deadline > REPLY_DRAIN_MAX) {
+	if ((seconds && !json_is_integer(seconds)) || deadline < 0 || deadline > REPLY_DRAIN_MAX) {
 		control_error(conn, REPLY_MALFORMED, "deadline: not from 0 to %u", REPLY_DRAIN_MAX);
 		return;
 	}

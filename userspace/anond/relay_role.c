@@ -390,6 +390,11 @@ void relay_role_drain_cancel(struct relay_role *r)
 	ev_timer_stop(r->c.loop, &r->deadline);
 }
 
+bool relay_role_drained(const struct relay_role *r)
+{
+	return relay_engine_drained(r->engine);
+}
+
 double relay_role_drains(const struct relay_role *r)
 {
 	if (!r->draining)
@@ -488,6 +493,7 @@ static int adopt(struct relay_role *r)
 
 static void base_of(const struct relay_role *r, struct relay_base *b)
 {
+	const struct relay *self = network_find(r->c.net, &r->c.keys->id);
 	const struct config *conf = r->c.conf;
 
 	*b = (struct relay_base){
@@ -498,6 +504,9 @@ static void base_of(const struct relay_role *r, struct relay_base *b)
 		.inner6_enabled = conf->exit.inner6_enabled,
 		.policy = &conf->exit.policy,
 		.limits = conf->exit.limits,
+		.pool = conf->exit.pool,
+		.public4 = self ? self->addr4 : (struct in_addr){ 0 },
+		.public6 = self ? self->addr6 : in6addr_any,
 		.resolver = conf->exit.resolver_local,
 	};
 }

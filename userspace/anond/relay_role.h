@@ -36,6 +36,7 @@ int relay_role_close(struct relay_role *r, uint32_t number);
 /* Take no new circuits; when the last one has ended, or after so many seconds at the latest, `drained` is called. */
 void relay_role_drain(struct relay_role *r, uint32_t deadline_s);
 void relay_role_drain_cancel(struct relay_role *r);
+bool relay_role_drained(const struct relay_role *r);
 /* Seconds until circuits are closed, negative: it does not drain. */
 double relay_role_drains(const struct relay_role *r);
 /* An SA of ours is gone from the kernel: close its circuit. */

@@ -193,6 +193,19 @@ static int check_forward4(struct probe *t)
 	return read_flag("/proc/sys/net/ipv4/ip_forward");
 }
 
+/* Two busy circuits fill less. */
+#define CONNTRACK_MIN 262144
+
+static int check_conntrack_max(struct probe *t)
+{
+	char text[16] = "";
+	_cleanup_fclose_ FILE *f = fopen("/proc/sys/net/netfilter/nf_conntrack_max", "re");
+	(void)t;
+	if (!f)
+		return -errno;
+	return fgets(text, sizeof(text), f) && strtoul(text, NULL, 10) >= CONNTRACK_MIN ? 0 : -ENOSPC;
+}
+
 #define DEBIAN "; Debian: install linux-image-amd64 and start it (the cloud kernels lack parts)"
 
 static const struct check {
@@ -217,6 +230,8 @@ static const struct check {
 	{ "nft NAT", check_nat, PROBE_RELAY, false, "CONFIG_NFT_MASQ, CONFIG_NFT_NAT (only an exit needs it)" DEBIAN },
 	{ "nft route lookup", check_fib, PROBE_RELAY, true, "CONFIG_NFT_FIB_INET" DEBIAN },
 	{ "IPv6 forwarding", check_forward6, PROBE_RELAY, true, "sysctl net.ipv6.conf.all.forwarding=1" },
+	{ "room for connections", check_conntrack_max, PROBE_RELAY, false,
+	  "sysctl net.netfilter.nf_conntrack_max=1048576 (only an exit needs it)" },
 	{ "IPv4 forwarding", check_forward4, PROBE_RELAY, false,
 	  "sysctl net.ipv4.ip_forward=1 (only an exit needs it)" },
 };

@@ -3,7 +3,8 @@
 #pragma once
 
 #include "model/exit_policy.h"
-#include "plan/object.h"
+#include "model/exit_pool.h"
+#include "plan/build.h"
 
 /*
  * Chains of family inet, jumped to in the forward hook; each returns, or refuses the packet.
@@ -15,9 +16,17 @@
 #define CHAIN_EXIT_DOWN "exit_down"
 #define FIRST_PACKET "ct state new ct status & confirmed == 0" /* the condition for FLOW and LIMIT */
 
-/* The ends of a rule, its verdict: tells the application that it may not. For prerouting, input and forward. */
-#define REFUSE_TCP "reject with tcp reset"
-#define REFUSE "reject with icmpx admin-prohibited"
+/*
+ * Goes back to the application with a TCP reset or an ICMP error. In prerouting, before conntrack, where the mark of
+ * the packet names the circuit. Rationed for each circuit, for the kernel rations ICMP errors for the host as a whole.
+ */
+#define CHAIN_EXIT_PRIVATE "exit_private"
+
+/* Source NAT of what circuits send, rules of a chain of type nat. inner: their addresses. */
+void exit_nat4(struct chain *c, const char *inner, const struct exit_pool *pool);
+void exit_nat6(struct chain *c, const char *inner, const struct exit_pool *pool);
+/* What comes for addresses of the pool and answers no flow ends here, not in a loop with the router that sent it. */
+int exit_pool_routes(struct plan *p, const struct exit_pool *pool);
 
 /* The chains above with what they need. Flows are known by the connection mark that names their circuit. */
 int plan_exit(struct plan *p, const struct exit_policy *policy, const struct exit_limits *limits);

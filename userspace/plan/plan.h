@@ -18,6 +18,7 @@
 
 #include "model/circuit.h"
 #include "model/exit_policy.h"
+#include "model/exit_pool.h"
 #include "model/link.h"
 #include "plan/object.h"
 
@@ -42,6 +43,9 @@ struct relay_base {
 	bool inner6_enabled;
 	const struct exit_policy *policy; /* of an exit; not kept */
 	struct exit_limits limits;
+	struct exit_pool pool;
+	struct in_addr public4; /* of this relay as the network knows them, not always its interfaces'; zero: none */
+	struct in6_addr public6;
 	bool resolver; /* circuits may ask a resolver at their gateway addresses */
 };
 /* circ0, OR_own, the rules that fence it, and at an exit the inner addresses and the source NAT. */

@@ -27,13 +27,15 @@
 #define ECHO_SET "flags dynamic,timeout; timeout 1m; size 131072;"
 
 #define IKE_PORTS "{ 500, 4500 }"
-#define NAT_PORTS "10000-65535"
 
 /* What the rule texts of one relay have in common. */
 struct fence {
 	bool exit4, exit6;
-	bool speed;		 /* circuits have a limited one */
-	bool resolver;		 /* listens at the gateway addresses */
+	bool speed;    /* circuits have a limited one */
+	bool resolver; /* listens at the gateway addresses */
+	struct exit_pool pool;
+	struct in_addr public4;
+	struct in6_addr public6;
 	struct addr_text own64;	 /* the relay's prefix */
 	struct addr_text inner6; /* inner addresses of its clients */
 	struct addr_text inner4;
@@ -47,7 +49,10 @@ static int fence_of(const struct relay_base *b, struct fence *ret)
 	struct fence f = { .exit4 = b->exit && b->inner4_enabled,
 			   .exit6 = b->exit && b->inner6_enabled,
 			   .speed = b->limits.kib_per_second > 0,
-			   .resolver = b->resolver };
+			   .resolver = b->resolver,
+			   .pool = b->pool,
+			   .public4 = b->public4,
+			   .public6 = b->public6 };
 	if (b->own.s6_addr[0] != 0xfd || ((f.exit4 || f.exit6) && !b->policy))
 		return -EINVAL;
 	f.own64 = text_net6(&b->own, 64);
@@ -87,11 +92,25 @@ static int circ_ingress(struct plan *p, const struct fence *f)
 	return chain_close(&c, p);
 }
 
-/* Whatever the rest of the rule fits must not leave; the application is told, or it would wait in vain. */
+/* Whatever the match fits must not leave; the application is told, or it would wait in vain. */
 static void never_leaves(struct chain *c, const char *match)
 {
-	chain_rule(c, "%s meta l4proto tcp counter name drop_private " REFUSE_TCP, match);
-	chain_rule(c, "%s counter name drop_private " REFUSE, match);
+	chain_rule(c, "%s goto " CHAIN_EXIT_PRIVATE, match);
+}
+
+/* Its own addresses, if a router before it translates them: to its services they would seem the exit's own. */
+static void never_public(struct chain *c, const struct fence *f)
+{
+	char match[80];
+	struct prefix p4 = host4(f->public4);
+	if (f->public4.s_addr) {
+		snprintf(match, sizeof(match), "ip daddr %s", text_prefix(&p4).s);
+		never_leaves(c, match);
+	}
+	if (!IN6_IS_ADDR_UNSPECIFIED(&f->public6)) {
+		snprintf(match, sizeof(match), "ip6 daddr %s", text_addr6(&f->public6).s);
+		never_leaves(c, match);
+	}
 }
 
 #define DNS "meta l4proto { tcp, udp } th dport 53"
@@ -118,12 +137,17 @@ static int circ_prerouting(struct plan *p, const struct fence *f)
 		chain_rule(&c, "ip6 daddr %s icmpv6 type echo-request update @echo6 { ip6 saddr " ECHO_RATE " } accept",
 			   f->gw6.s);
 	chain_rule(&c, "fib daddr type { broadcast, anycast, multicast } counter name drop_private drop");
+	if (!f->exit4 && !f->exit6) {
+		chain_rule(&c, "counter name drop_private drop");
+		return chain_close(&c, p);
+	}
 	gateway_dns(&c, f, "", "accept");
 	never_leaves(&c, "fib daddr type != unicast");
 	/* From the exit's address it would look like a link of the exit's own, and so would the answers. */
 	chain_rule(&c, "meta l4proto { esp, ah } counter name drop_private drop");
 	never_leaves(&c, "ip daddr { " PRIVATE4 " }");
 	never_leaves(&c, "ip6 daddr { " PRIVATE6 " }");
+	never_public(&c, f);
 	chain_rule(&c, "accept");
 	return chain_close(&c, p);
 }
@@ -285,15 +309,6 @@ static int relay_output(struct plan *p, const struct fence *f)
 	return chain_close(&c, p);
 }
 
-/* Ports away from those of the host's own services, IKE among them. */
-static void masquerade(struct chain *c, const char *family, const char *inner)
-{
-	const char *outside = "oifname != \"lo\" oifname != \"" DEV_CIRC "\" oifname != \"" DEV_LINK_PREFIX "*\"";
-	chain_rule(c, "%s saddr %s %s meta l4proto { tcp, udp } masquerade to :" NAT_PORTS " fully-random", family,
-		   inner, outside);
-	chain_rule(c, "%s saddr %s %s masquerade fully-random", family, inner, outside);
-}
-
 static int relay_nat(struct plan *p, const struct fence *f)
 {
 	if (!f->exit4 && !f->exit6)
@@ -308,9 +323,9 @@ static int relay_nat(struct plan *p, const struct fence *f)
 		return r;
 	chain_open(&c, NFT_INET, "relay_masquerade", "type nat hook postrouting priority srcnat; policy accept;");
 	if (f->exit4)
-		masquerade(&c, "ip", f->inner4.s);
+		exit_nat4(&c, f->inner4.s, &f->pool);
 	if (f->exit6)
-		masquerade(&c, "ip6", f->inner6.s);
+		exit_nat6(&c, f->inner6.s, &f->pool);
 	r = chain_close(&c, p);
 	if (r < 0)
 		return r;
@@ -384,6 +399,8 @@ static int relay_addresses(struct plan *p, const struct relay_base *b, const str
 		r = inner_route(p, b->inner4);
 	if (r >= 0 && f->exit6)
 		r = inner_route(p, prefix6(&f->gw6_addr, 80));
+	if (r >= 0 && (f->exit4 || f->exit6))
+		r = exit_pool_routes(p, &f->pool);
 	if (r >= 0)
 		r = build_route(p, &(struct kobj_route){ .type = ROUTE_UNREACHABLE,
 							 .dst = prefix6(&overlay, 8),

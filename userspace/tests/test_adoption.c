@@ -12,7 +12,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@
 #include "anond/record.h"
 #include "anond/relay_role.h"
 #include "directory/keys.h"
+#include "directory/network.h"
 #include "kernel/fake.h"
 #include "plan/plan.h"
 #include "tests/circuit_fixture.h"
@@ -125,15 +128,43 @@ static void in_journal(struct bed *b, const struct relay_record *r)
 	free(path);
 }
 
+/* Only this relay, at 192.0.2.1. */
+static struct network *make_net(const struct bed *b)
+{
+	uint8_t seed[32] = { 1 }, public_key[32], secret[64];
+	struct relay self = { .name = "self", .id = b->own.desc.id, .onion_key_id = 1, .exit = true };
+	struct network net = {
+		.valid_from = 1, .valid_until = 86400, .link_mtu = 1418, .n_relays = 1, .relays = &self
+	};
+	char sig[NETWORK_SIG_TEXT], *text = NULL;
+	struct network *ret = NULL;
+	struct error err;
+	size_t len;
+
+	memset(self.onion_key, 2, sizeof(self.onion_key));
+	memset(self.link_key, 3, sizeof(self.link_key));
+	self.addr4.s_addr = htonl(0xc0000201);
+	crypto_sign_seed_keypair(public_key, secret, seed);
+	if (network_make(&net, &text, &len, &err) < 0)
+		fail_msg("%s", err.text);
+	network_sign(text, len, seed, sig);
+	if (network_parse(text, len, sig, strlen(sig), public_key, 2, &ret, &err) < 0)
+		fail_msg("%s", err.text);
+	free(text);
+	return ret;
+}
+
 static void start(struct bed *b)
 {
+	struct network *net = make_net(b);
 	const struct relay_role_config rc = {
-		.loop = ev_default_loop(0), .kernel = b->kernel, .conf = &b->conf, .keys = &b->keys
+		.loop = ev_default_loop(0), .kernel = b->kernel, .conf = &b->conf, .net = net, .keys = &b->keys
 	};
 	struct relay_role *role = NULL;
 	struct error err = { 0 };
 
 	assert_int_equal(relay_role_new(&rc, &role, &err), -EISDIR);
+	network_free(net);
 }
 
 static size_t count_of(const struct relay_record *r)

@@ -70,7 +70,7 @@ static void every_option(void **state)
 		"link { rekey-time = 100 ike-rekey-time = 200 dpd-delay = 30 }\n"
 		"exit { inner4 = 100.64.8.0/21 inner6 = false resolver = {192.0.2.53, 2001:db8::53}\n"
 		" policy = {\"reject *:25\", \"accept *\"} flows-per-circuit = 0 new-flows-per-second = 7\n"
-		" rate-per-circuit = 100 }\n";
+		" rate-per-circuit = 100 pool4 = 192.0.2.8/30 pool4-by = destination pool6 = 2001:db8:7::/64 }\n";
 	struct config *c = NULL;
 	struct error err;
 
@@ -114,6 +114,9 @@ static void every_option(void **state)
 	assert_int_equal(c->exit.limits.flows, 0);
 	assert_int_equal(c->exit.limits.new_flows_per_second, 7);
 	assert_int_equal(c->exit.limits.kib_per_second, 100);
+	assert_int_equal(c->exit.pool.last4.s_addr, inet_addr("192.0.2.11"));
+	assert_true(c->exit.pool.by_destination);
+	assert_int_equal(c->exit.pool.pool6.len, 64);
 	config_free(c);
 }
 
@@ -160,6 +163,9 @@ static void mistakes(void **state)
 		{ KEY "exit { policy = {\"accept *:0\"} }", "f:2: policy: ports are" },
 		{ KEY "exit { policy = {\"accept *\", \"preset none\"} }", "f:2: policy: a preset is" },
 		{ KEY "exit {\npolicy = {\"accept *\"}\npolicy = {\"reject *\"} }", "f:4: policy: given twice" },
+		{ KEY "exit { pool4 = 192.0.2.0/16 }", "f:2: pool4: not FIRST-LAST" },
+		{ KEY "exit { pool6 = fd00::/64 }", "f:2: pool6: not a global" },
+		{ KEY "exit { pool4-by = luck }", "f:2: pool4-by: neither" },
 		{ KEY "exit { flows-per-circuit = 1000001 }", "f:2: flows-per-circuit: not from 0 to 1000000" },
 		{ KEY "role = exit\nexit { inner4 = none inner6 = no }", "f: exit: inner4 is none" },
 		{ KEY "role = {client, relay}", "f: role: a relay cannot be a client too" },

@@ -148,15 +148,20 @@ static void limits(void **state)
 	assert_memory_equal(rules_of(&none, "exit_count"), "return\n", 7);
 	assert_int_equal(plan_exit(&some, &policy, &l), 0);
 	assert_string_equal(rules_of(&some, "exit_limit"),
-			    "update @exit_rate { ct mark limit rate 2/second burst 10 packets } goto exit_count\n"
+			    "update @exit_rate_2 { ct mark limit rate 2/second burst 10 packets } goto exit_count\n"
 			    "counter name drop_busy drop\n");
-	assert_string_equal(rules_of(&some, "exit_count"),
-			    "add @exit_flows { ct mark ct count 10 } return\n"
-			    "meta l4proto tcp counter name drop_busy reject with tcp reset\n"
-			    "counter name drop_busy reject with icmpx admin-prohibited\n");
+	assert_string_equal(rules_of(&some, "exit_count"), "add @exit_flows_10 { ct mark ct count 10 } return\n"
+							   "goto exit_crowded\n");
+	assert_string_equal(
+		rules_of(&some, "exit_crowded"),
+		"meta l4proto tcp update @exit_told { ct mark limit rate 50/second burst 100 packets } counter "
+		"name drop_busy reject with tcp reset\n"
+		"meta l4proto != tcp update @exit_told { ct mark limit rate 50/second burst 100 packets } "
+		"counter name drop_busy reject with icmpx admin-prohibited\n"
+		"counter name drop_busy drop\n");
 	assert_string_equal(
 		rules_of(&some, "exit_down"),
-		"update @exit_speed_down { ct mark limit rate 1000 kbytes/second burst 1000 kbytes } return\n"
+		"update @exit_down_1000 { ct mark limit rate 1000 kbytes/second burst 1000 kbytes } return\n"
 		"counter name drop_speed drop\n");
 	plan_clear(&some);
 	l.kib_per_second = 8; /* a burst holds what the kernel merges into one packet */
@@ -185,11 +190,78 @@ static void impossible_rules(void **state)
 	}
 }
 
+static const char *nat(const struct exit_pool *pool, bool six)
+{
+	static char text[8192];
+	_cleanup_plan_ struct plan p = { 0 };
+	struct chain c;
+
+	chain_open(&c, NFT_INET, "nat", NULL);
+	if (six)
+		exit_nat6(&c, "fd22::ffff:0:0:0/80", pool);
+	else
+		exit_nat4(&c, "100.96.0.0/16", pool);
+	assert_int_equal(chain_close(&c, &p), 0);
+	snprintf(text, sizeof(text), "%s", p.v[0].nft.rules);
+	return text;
+}
+
+static void pools(void **state)
+{
+	static const char *const bad4[] = { "",
+					    "192.0.2.1-",
+					    "-192.0.2.1",
+					    "192.0.2.2-192.0.2.1",
+					    "192.0.2.0-192.0.3.0",
+					    "192.0.2.0/23",
+					    "192.0.2.1/24",
+					    "2001:db8::/64",
+					    "192.0.2.1-192.0.2.2-192.0.2.3",
+					    "192.0.2.1 - 192.0.2.2",
+					    "example.org" };
+	static const char *const bad6[] = { "",		 "192.0.2.0/24", "2001:db8::/81", "2001:db8::1/64",
+					    "fd00::/64", "fe80::/64" };
+	struct exit_pool p = { 0 };
+	_cleanup_plan_ struct plan routes = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad4); i++)
+		if (!exit_pool_set4(&p, bad4[i]))
+			fail_msg("taken: %s", bad4[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(bad6); i++)
+		if (!exit_pool_set6(&p, bad6[i]))
+			fail_msg("taken: %s", bad6[i]);
+	assert_false(p.has4 || p.has6);
+	/* none: the exit's own address */
+	assert_non_null(strstr(nat(&p, false), "ip saddr 100.96.0.0/16 oifname != \"lo\" "));
+	assert_non_null(strstr(nat(&p, false), "{ tcp, udp } masquerade to :10000-65535 fully-random\n"));
+	assert_non_null(strstr(nat(&p, true), "ip6 saddr fd22::ffff:0:0:0/80 "));
+	assert_int_equal(exit_pool_routes(&routes, &p), 0);
+	assert_int_equal(routes.n, 0);
+	assert_null(exit_pool_set4(&p, "192.0.2.8-192.0.2.10"));
+	assert_non_null(
+		strstr(nat(&p, false), "udp } snat ip to 192.0.2.8-192.0.2.10:10000-65535 fully-random,persistent\n"));
+	p.by_destination = true;
+	assert_non_null(strstr(nat(&p, false),
+			       "snat ip to jhash ip daddr mod 3 seed 0x616e6f6e map { 0 : 192.0.2.8, 1 : "
+			       "192.0.2.9, 2 : 192.0.2.10 }:10000-65535 fully-random\n"));
+	assert_null(exit_pool_set6(&p, "2001:db8:77::/64"));
+	assert_non_null(strstr(nat(&p, true), " snat ip6 prefix to 2001:db8:77::/80\n"));
+	assert_int_equal(exit_pool_routes(&routes, &p), 0);
+	assert_int_equal(routes.n, 4);
+	assert_int_equal(routes.v[3].route.dst.len, 80);
+	assert_null(exit_pool_set4(&p, "255.255.255.0/24")); /* the largest, with the longest addresses */
+	assert_int_equal(p.last4.s_addr, 0xffffffff);
+	assert_non_null(strstr(nat(&p, false), "255 : 255.255.255.255 }:10000"));
+	assert_null(exit_pool_set4(&p, "192.0.2.7"));
+	assert_non_null(strstr(nat(&p, false), "snat ip to 192.0.2.7:10000-65535 fully-random\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines),  cmocka_unit_test(mistakes),	      cmocka_unit_test(presets),
-		cmocka_unit_test(limits), cmocka_unit_test(impossible_rules),
+		cmocka_unit_test(limits), cmocka_unit_test(impossible_rules), cmocka_unit_test(pools),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

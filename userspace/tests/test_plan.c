@@ -468,14 +468,17 @@ static void relay_fences(void **state)
 		    "packets } accept\n");
 	assert_rule(&p, "relay_circ", "update @echo6 { ip6 saddr limit rate ");
 	assert_rule(&p, "relay_circ", " 168.63.129.16, ");
-	assert_rule(&p, "relay_circ", "fib daddr type != unicast counter name drop_private reject");
+	assert_rule(&p, "relay_circ", "fib daddr type != unicast goto exit_private\n");
 	assert_rule(&p, "relay_masquerade", "ip saddr 100.96.0.0/16 ");
 	assert_rule(&p, "relay_masquerade", "ip6 saddr fd22::ffff:0:0:0/80 ");
 	assert_rule(&p, "relay_prerouting", "ip6 daddr fd22::/64 counter name drop_public drop\n");
 	assert_int_equal(nth(&p, KOBJ_ADDR, 1)->addr.addr.a4.s_addr, addr4("100.96.0.1").s_addr);
+	assert_null(strstr(chain_named(&p, "relay_circ")->rules, "ip daddr 203.0.113.1 "));
 	plan_clear(&p);
 	b.limits.kib_per_second = 1;
 	b.resolver = true;
+	b.public4 = addr4("203.0.113.1");
+	b.public6 = addr6("2001:db8::1");
 	assert_int_equal(plan_relay_base(&p, &b), 0);
 	assert_rule(&p, "relay_circ", "ip daddr 100.96.0.1 meta l4proto { tcp, udp } th dport 53 accept\n");
 	assert_rule(&p, "relay_input",
@@ -483,6 +486,8 @@ static void relay_fences(void **state)
 		    "ct status & confirmed == 0 jump exit_limit\n");
 	assert_rule(&p, "relay_forward", "iifname \"circ0\" jump exit_up\n");
 	assert_rule(&p, "relay_forward", "oifname \"circ0\" jump exit_down\n");
+	assert_rule(&p, "relay_circ",
+		    "ip daddr 203.0.113.1 goto exit_private\nip6 daddr 2001:db8::1 goto exit_private\n");
 	plan_clear(&p);
 	b.inner4.a4 = addr4("100.96.0.1"); /* host bits */
 	assert_int_equal(plan_relay_base(&p, &b), -EINVAL);
@@ -539,7 +544,13 @@ static void origin(void **state)
 	for (size_t i = 0; i < count(&p, KOBJ_ADDR); i++)
 		assert_string_not_equal(nth(&p, KOBJ_ADDR, i)->addr.dev, "lo");
 	for (size_t i = 0; i < count(&p, KOBJ_ROUTE); i++)
-		assert_int_equal(nth(&p, KOBJ_ROUTE, i)->route.from.len, 128);
+		assert_true(nth(&p, KOBJ_ROUTE, i)->route.from.len == 128 ||
+			    nth(&p, KOBJ_ROUTE, i)->route.type == ROUTE_UNREACHABLE);
+	/* by the device that the packet leaves by, too: a mark may have led it away after the first decision */
+	assert_string_equal(chain_named(&p, "post_anon3")->spec,
+			    "type filter hook postrouting priority 150; policy accept;");
+	assert_rule(&p, "post_anon3",
+		    "ip saddr 100.96.0.8 oifname != \"anon3\" rt ipsec missing counter name drop_output drop\n");
 }
 
 /* Two circuits over the same relays have no object in common, so that one may go without the other. */
@@ -660,6 +671,13 @@ static void selection(void **state)
 			    "oifname \"circ0\" accept\n"
 			    "ip daddr { 192.0.2.0/24, 192.0.2.0/24, 0.0.0.0/0 } counter name drop_killed drop\n"
 			    "ip6 daddr { 2001:db8:2::/64 } counter name drop_killed drop\n");
+	/* and by the device that a packet leaves by in the end */
+	assert_string_equal(p.v[2].nft.name, "kill4_post");
+	assert_string_equal(p.v[2].nft.spec, "type filter hook postrouting priority 150; policy accept;");
+	assert_string_equal(p.v[2].nft.rules,
+			    "iifname \"circ0\" accept\n"
+			    "ip daddr { 192.0.2.0/24, 192.0.2.0/24, 0.0.0.0/0 } rt ipsec missing goto kill_judge\n"
+			    "ip6 daddr { 2001:db8:2::/64 } rt ipsec missing goto kill_judge\n");
 	assert_int_equal(count(&p, KOBJ_ROUTE), 3);
 	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.type, ROUTE_UNREACHABLE);
 	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.metric, ROUTE_METRIC_UNREACHABLE + 4);
@@ -698,7 +716,10 @@ static void bases(void **state)
 		"oifname \"circ0\" accept\n"
 		"ip6 saddr & ff00::ffff:0:0:0 == fd00::ffff:0:0:0 counter name drop_output drop\n"
 		"ip6 saddr & ff00::ffff:ffff:ffff:0 == fd00::1:0:0:0 counter name drop_output drop\n";
-	assert_string_equal(chain_named(&p, "client_sources")->rules, sources);
+	assert_rule(&p, "client_sources", sources);
+	assert_rule(
+		&p, "client_leaving",
+		"ip6 saddr & ff00::ffff:0:0:0 == fd00::ffff:0:0:0 rt ipsec missing counter name drop_output drop\n");
 	assert_rule(&p, "client_passing", sources);
 	assert_rule(&p, "client_passing", "iifname \"circ0\" accept\n");
 }
