@@ -141,6 +141,7 @@ steal_address() {
 		tmpl src "$A0_3" dst "$OR3" proto esp reqid 0x50000002 mode tunnel
 	on client ip addr add 100.96.0.11/32 dev anon0
 	on client nft delete chain inet anon out_anon1
+	on client nft delete chain inet anon post_anon1
 	on client ping -q -c 2 -i 0.3 -W 1 -I anon0 -I 100.96.0.11 $web4 && return 1
 	on client ip addr del 100.96.0.11/32 dev anon0
 	on client ip xfrm policy del dir out if_id 0x61700002 src 100.96.0.11/32 dst 0.0.0.0/0
@@ -239,6 +240,8 @@ no_trace() {
 
 echo "# $(uname -r)$(lsmod | awk '/^esp[46]_offload/ { printf " %s", $1 }')"
 links_up
+# One for all network namespaces, set outside of them.
+modprobe nf_conntrack && echo 1048576 >/proc/sys/net/netfilter/nf_conntrack_max
 ok "what the kernel needs is there" rk probe r3 base
 ok "and the probe leaves nothing" rk empty r3 base
 ok "plans of relays and client apply without root" everything_up
@@ -279,7 +282,7 @@ ok "circuit 0 goes" rk down client 0
 ok "events of a circuit" rk events client 0
 ok "without a circuit the selection has no way out" nothing_in_clear
 ok "negative control: without the selection it has" eval \
-	'on client nft delete chain inet anon kill0; on client ip route flush table 7042; on client ip -6 route flush table 7042; not nothing_in_clear'
+	'on client nft delete chain inet anon kill0; on client nft delete chain inet anon kill0_post; on client ip route flush table 7042; on client ip -6 route flush table 7042; not nothing_in_clear'
 ok "everything goes" everything_down
 ok "plans find nothing left" empty
 ok "and again" everything_down
