@@ -34,6 +34,7 @@ int call_fail(const struct call *call, int status, const char *fmt, ...) __attri
 
 /* online.c: asks the daemon */
 int run_circuit_up(const struct call *call);
+int run_circuit_new(const struct call *call);
 int run_circuit_down(const struct call *call);
 int run_circuit_list(const struct call *call);
 int run_circuit_show(const struct call *call);
@@ -43,6 +44,8 @@ int run_status(const struct call *call);
 int run_off(const struct call *call);
 int run_drain(const struct call *call);
 int run_reload(const struct call *call);
+/* metrics.c */
+int run_metrics(const struct call *call);
 /* doctor.c: the daemon's checks and our own */
 int run_doctor(const struct call *call);
 /* offline.c: files */

@@ -115,18 +115,28 @@ static int add_to(json_t *args, const struct arguments *a, struct error *err)
 	return 0;
 }
 
-static int up_args(const struct arguments *a, json_t *args, uint32_t *ret_wait, struct error *err)
+static int add_wait(json_t *args, const struct arguments *a, uint32_t *ret, struct error *err)
 {
-	uint32_t wait = REPLY_WAIT_DEFAULT, hops = 0;
+	uint32_t wait = arguments_has(a, OPT_NO_WAIT) ? 0 : REPLY_WAIT_DEFAULT;
 	int r = 0;
 
 	if (arguments_has(a, OPT_WAIT) && arguments_has(a, OPT_NO_WAIT))
 		return error_set(err, -EINVAL, "--wait and --no-wait exclude each other");
-	if (arguments_has(a, OPT_NO_WAIT))
-		wait = 0;
 	if (arguments_has(a, OPT_WAIT))
 		r = arguments_number("--wait", a->value[OPT_WAIT], 1, REPLY_WAIT_MAX, &wait, err);
-	if (r == 0 && arguments_has(a, OPT_HOPS))
+	if (r == 0 && json_object_set_new(args, "wait", json_integer(wait)) < 0)
+		r = error_set(err, -ENOMEM, "out of memory");
+	if (r == 0)
+		*ret = wait;
+	return r;
+}
+
+static int up_args(const struct arguments *a, json_t *args, uint32_t *ret_wait, struct error *err)
+{
+	uint32_t hops = 0;
+	int r = 0;
+
+	if (arguments_has(a, OPT_HOPS))
 		r = arguments_number("--hops", a->value[OPT_HOPS], 1, HOPS_MAX, &hops, err);
 	if (r == 0 && hops && json_object_set_new(args, "hops", json_integer(hops)) < 0)
 		r = error_set(err, -ENOMEM, "out of memory");
@@ -134,11 +144,7 @@ static int up_args(const struct arguments *a, json_t *args, uint32_t *ret_wait, 
 		r = add_path(args, a->value[OPT_PATH], hops, err);
 	if (r == 0 && arguments_has(a, OPT_TO))
 		r = add_to(args, a, err);
-	if (r == 0 && json_object_set_new(args, "wait", json_integer(wait)) < 0)
-		r = error_set(err, -ENOMEM, "out of memory");
-	if (r == 0)
-		*ret_wait = wait;
-	return r;
+	return r < 0 ? r : add_wait(args, a, ret_wait, err);
 }
 
 int run_circuit_up(const struct call *call)
@@ -160,6 +166,25 @@ static int parse_id(const struct call *call, uint32_t *ret)
 	if (arguments_number("ID", call->operands[0], 1, UINT32_MAX, ret, &err) < 0)
 		return call_fail(call, STATUS_USAGE, "%s", err.text);
 	return STATUS_OK;
+}
+
+int run_circuit_new(const struct call *call)
+{
+	_cleanup_json_ json_t *args = json_object();
+	struct error err;
+	uint32_t id = 0, wait = 0;
+
+	if (arguments_has(call->args, OPT_ALL) == (call->n_operands == 1))
+		return call_fail(call, STATUS_USAGE, "circuit new needs either an ID or --all");
+	if (arguments_has(call->args, OPT_ALL))
+		return ask(call, json_pack("{s:b}", "all", 1), ASK_TIMEOUT, show_circuit_new);
+	if (parse_id(call, &id) != STATUS_OK)
+		return STATUS_USAGE;
+	if (!args || json_object_set_new(args, "id", json_integer(id)) < 0)
+		return call_fail(call, STATUS_FAILED, "out of memory");
+	if (add_wait(args, call->args, &wait, &err) < 0)
+		return call_fail(call, STATUS_USAGE, "%s", err.text);
+	return ask(call, json_incref(args), wait + ANSWER_MARGIN, show_circuit_new);
 }
 
 int run_circuit_down(const struct call *call)

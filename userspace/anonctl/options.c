@@ -30,6 +30,7 @@ const struct option_info option_infos[N_OPTS] = {
 	[OPT_NETWORK] = { "network", "FILE", "the network file to check", false },
 	[OPT_DEADLINE] = { "deadline", "SECONDS", "when to close the circuits that are left", false },
 	[OPT_CANCEL] = { "cancel", NULL, "take circuits again", false },
+	[OPT_HTTP] = { "http", NULL, "answer one HTTP request on standard input and output", false },
 };
 
 static int take(struct arguments *a, enum opt o, const char *value, struct error *err)

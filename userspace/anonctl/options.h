@@ -32,6 +32,7 @@ enum opt {
 	OPT_NETWORK,
 	OPT_DEADLINE,
 	OPT_CANCEL,
+	OPT_HTTP,
 	N_OPTS,
 };
 

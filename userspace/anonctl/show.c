@@ -122,6 +122,23 @@ void show_circuit_up(const json_t *body, const struct show_time *now, FILE *out)
 	fputc('\n', out);
 }
 
+void show_circuit_new(const json_t *body, const struct show_time *now, FILE *out)
+{
+	const json_t *renewed = json_object_get(body, "renewed");
+	size_t i;
+	json_t *v;
+
+	if (!renewed) {
+		show_circuit_up(body, now, out);
+		return;
+	}
+	if (json_array_size(renewed) == 0)
+		fputs("there was no circuit\n", out);
+	json_array_foreach (renewed, i, v) {
+		fprintf(out, "circuit %lld is built anew\n", (long long)json_integer_value(v));
+	}
+}
+
 void show_circuit_down(const json_t *body, const struct show_time *now, FILE *out)
 {
 	const json_t *closed = json_object_get(body, "closed");

@@ -729,6 +729,17 @@ static int restore(struct client_circuit *cc, const struct origin_record *rec)
 	return 0;
 }
 
+int client_circuit_renew(struct client_circuit *cc, struct error *err)
+{
+	char names[HOPS_MAX][RELAY_NAME_MAX];
+	const char *pin[HOPS_MAX];
+
+	memcpy(names, cc->pin, sizeof(names));
+	for (size_t i = 0; i < HOPS_MAX; i++)
+		pin[i] = names[i];
+	return client_circuit_again(cc, cc->hops, cc->pinned ? pin : NULL, err);
+}
+
 int client_circuit_adopt(struct client_env *env, const struct client_saved *s, const struct plan *have,
 			 struct client_circuit **ret)
 {

@@ -84,6 +84,13 @@ int client_circuit_start(struct client_circuit *cc, struct error *err);
  */
 int client_circuit_again(struct client_circuit *cc, size_t hops, const char *const *pin, struct error *err);
 
+/*
+ * Another identity at once: what is open or under way ends, with its flows, and it is built anew, over another path
+ * unless the user chose one. The kill switch is not touched. On an error it is built again later, like any that was
+ * lost.
+ */
+int client_circuit_renew(struct client_circuit *cc, struct error *err);
+
 struct client_saved {
 	uint32_t id;
 	struct prefix *to; /* taken over unless it fails */

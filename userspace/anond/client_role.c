@@ -923,6 +923,52 @@ void client_role_down(struct client_role *c, struct control_conn *conn, const js
 	control_reply(conn, REPLY_OK, json_pack("{s:o}", "closed", closed));
 }
 
+static void renew_all(struct client_role *c, struct control_conn *conn)
+{
+	json_t *renewed = json_array();
+	struct client_circuit *cc, *next;
+	struct error err = { "" };
+
+	HASH_ITER (hh, c->circuits, cc, next) {
+		if (cc->stray)
+			continue;
+		if (client_circuit_renew(cc, &err) < 0)
+			log_warn("circuit %u: not built anew at once: %s", cc->id, err.text);
+		json_array_append_new(renewed, json_integer(cc->id));
+	}
+	control_reply(conn, REPLY_OK, json_pack("{s:o}", "renewed", renewed));
+}
+
+void client_role_renew(struct client_role *c, struct control_conn *conn, const json_t *args)
+{
+	const json_t *wait = json_object_get(args, "wait");
+	double seconds = wait ? json_number_value(wait) : REPLY_WAIT_DEFAULT;
+	struct error err = { "" };
+	struct client_circuit *cc;
+	int r;
+
+	if (json_is_true(json_object_get(args, "all"))) {
+		renew_all(c, conn);
+		return;
+	}
+	if ((wait && !json_is_number(wait)) || seconds < 0 || seconds > REPLY_WAIT_MAX) {
+		control_error(conn, REPLY_MALFORMED, "wait: 0 to %u seconds", REPLY_WAIT_MAX);
+		return;
+	}
+	cc = by_args(c, conn, args);
+	if (!cc)
+		return;
+	if (cc->stray) {
+		control_error(conn, REPLY_CONFLICT, "circuit %u is only a block that an earlier run left", cc->id);
+		return;
+	}
+	r = client_circuit_renew(cc, &err);
+	if (r < 0)
+		control_error(conn, reply_code(r), "%s", err.text);
+	else
+		client_circuit_wait(cc, conn, seconds);
+}
+
 void client_role_show(struct client_role *c, struct control_conn *conn, const json_t *args)
 {
 	const struct client_circuit *cc = by_args(c, conn, args);

@@ -37,6 +37,8 @@ void client_role_sa_gone(struct client_role *c, uint32_t reqid, uint32_t spi);
 
 /* Requests of the control socket; each answers conn, now or later. */
 void client_role_up(struct client_role *c, struct control_conn *conn, const json_t *args);
+/* args: id and wait, or all. */
+void client_role_renew(struct client_role *c, struct control_conn *conn, const json_t *args);
 void client_role_down(struct client_role *c, struct control_conn *conn, const json_t *args);
 void client_role_show(struct client_role *c, struct control_conn *conn, const json_t *args);
 /* conn is gone. */

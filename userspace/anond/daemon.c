@@ -96,6 +96,11 @@ static void req_down(struct daemon *d, struct control_conn *conn, const json_t *
 		relay_down(d, conn, args);
 }
 
+static void req_new(struct daemon *d, struct control_conn *conn, const json_t *args)
+{
+	need_client(d, conn, args, client_role_renew);
+}
+
 static void req_off(struct daemon *d, struct control_conn *conn, const json_t *args)
 {
 	json_t *all = json_pack("{s:b}", "all", 1);
@@ -274,10 +279,11 @@ static const struct {
 	const char *cmd;
 	void (*fn)(struct daemon *d, struct control_conn *conn, const json_t *args);
 } requests[] = {
-	{ "circuit up", req_up },     { "circuit down", req_down }, { "circuit list", req_list },
-	{ "circuit show", req_show }, { "relay list", req_relays }, { "link list", req_links },
-	{ "status", req_status },     { "doctor", req_doctor },	    { "reload", req_reload },
-	{ "drain", req_drain },	      { "off", req_off },
+	{ "circuit new", req_new },   { "circuit up", req_up },	    { "circuit down", req_down },
+	{ "circuit list", req_list }, { "circuit show", req_show }, { "relay list", req_relays },
+	{ "link list", req_links },   { "status", req_status },	    { "doctor", req_doctor },
+	{ "reload", req_reload },     { "drain", req_drain },	    { "off", req_off },
+	{ "metrics", req_status },
 };
 
 static void on_request(void *ctx, struct control_conn *conn, const char *cmd, const json_t *args)

@@ -143,6 +143,9 @@ static void usage(void **state)
 		"circuit up --hops",
 		"circuit up --hops 3 --hops 3",
 		"circuit list --all",
+		"circuit new",
+		"circuit new 1 --all",
+		"circuit new 1 --wait 5 --no-wait",
 		"drain --deadline 86401",
 		"drain --deadline 5 --cancel",
 		"circuit list --bogus",
@@ -197,6 +200,9 @@ static void requests(void **state)
 		{ "circuit down --all", "{\"cmd\":\"circuit down\",\"args\":{\"all\":true}}\n" },
 		{ "circuit show 7", "{\"cmd\":\"circuit show\",\"args\":{\"id\":7}}\n" },
 		{ "circuit list", "{\"cmd\":\"circuit list\",\"args\":{}}\n" },
+		{ "circuit new 7 --wait 5", "{\"cmd\":\"circuit new\",\"args\":{\"id\":7,\"wait\":5}}\n" },
+		{ "circuit new --all", "{\"cmd\":\"circuit new\",\"args\":{\"all\":true}}\n" },
+		{ "metrics", "{\"cmd\":\"metrics\",\"args\":{}}\n" },
 		{ "off", "{\"cmd\":\"off\",\"args\":{}}\n" },
 		{ "drain", "{\"cmd\":\"drain\",\"args\":{\"deadline\":7500}}\n" },
 		{ "drain --deadline 5", "{\"cmd\":\"drain\",\"args\":{\"deadline\":5}}\n" },
@@ -306,6 +312,42 @@ static void shows(const char *command, const char *answer, const char *expect)
 	assert_string_equal(out_text, expect);
 }
 
+/* As systemd runs it: a request on standard input, of which nothing is looked at. */
+static const char *http(const char *request, const char *answer, int status)
+{
+	int p[2], before = dup(STDIN_FILENO);
+
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(write(p[1], request, strlen(request)), strlen(request));
+	close(p[1]);
+	assert_int_equal(dup2(p[0], STDIN_FILENO), STDIN_FILENO);
+	close(p[0]);
+	if (answer)
+		assert_int_equal(run_with("metrics --http", answer, NULL), status);
+	else
+		assert_int_equal(run("metrics --http"), status);
+	assert_int_equal(dup2(before, STDIN_FILENO), STDIN_FILENO);
+	close(before);
+	return out_text;
+}
+
+static void metrics_over_http(void **state)
+{
+	static const char head[] = "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
+				   "Content-Length: ";
+	const char *text, *body;
+
+	(void)state;
+	text = http("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", "200 {\"circuits\":3}\n", STATUS_OK);
+	assert_memory_equal(text, head, strlen(head));
+	body = strstr(text, "\r\n\r\n") + 4;
+	assert_int_equal(strtoul(text + strlen(head), NULL, 10), strlen(body));
+	assert_non_null(strstr(body, "\nanond_circuits 3\n"));
+	assert_memory_equal(http("", "200 {}\n", STATUS_OK), head, strlen(head));
+	assert_memory_equal(http("x\n\n", "500 {\"error\":\"e\"}\n", STATUS_FAILED), "HTTP/1.0 503 ", 13);
+	assert_memory_equal(http("x\n\n", NULL, STATUS_UNREACHABLE), "HTTP/1.0 503 ", 13);
+}
+
 static void human(void **state)
 {
 	(void)state;
@@ -317,12 +359,31 @@ static void human(void **state)
 	      "201 {\"id\":2,\"state\":\"creating\",\"path\":[\"r2\"],\"to\":[\"192.0.2.0/24\",\"::/0\"]}\n",
 	      "circuit 2 creating: client -> r2 -> 192.0.2.0/24, ::/0\n");
 	shows("circuit down --all", "200 {\"closed\":[3,4]}\n", "circuit 3 closed\ncircuit 4 closed\n");
+	shows("circuit new --all", "200 {\"renewed\":[1,2]}\n", "circuit 1 is built anew\ncircuit 2 is built anew\n");
+	shows("circuit new 1 --no-wait", "201 {\"id\":1,\"state\":\"creating\",\"path\":[\"r2\"],\"to\":[\"::/0\"]}\n",
+	      "circuit 1 creating: client -> r2 -> Internet\n");
 	shows("circuit down --all", "200 {\"closed\":[]}\n", "there was no circuit\n");
 	shows("circuit list",
 	      "200 {\"circuits\":[],\"relayed\":[{\"id\":7,\"kind\":\"exit\",\"expires\":0,\"bytes_up\":12,"
 	      "\"bytes_down\":34}],\"total\":3}\n",
 	      "ID  KIND  EXPIRES  UP  DOWN\n7   exit           12  34\nand 2 less busy ones\n");
 	shows("circuit list", "200 {\"circuits\":[],\"relayed\":[],\"total\":0}\n", "no circuits\n");
+	shows("metrics",
+	      "200 {\"uptime\":7,\"circuits\":3,\"links\":2,\"counters\":{\"created\":9,\"circuits\":4,\"half_open\":1,"
+	      "\"a\\\"b\":1},\"drops\":{\"drop_policy\":5},\"network\":{\"relays\":3},\"draining\":60}\n",
+	      "# HELP anond_uptime_seconds Since the daemon started.\n# TYPE anond_uptime_seconds gauge\n"
+	      "anond_uptime_seconds 7\n"
+	      "# HELP anond_circuits Circuits that carry packets.\n# TYPE anond_circuits gauge\nanond_circuits 3\n"
+	      "# HELP anond_links Overlay links that are up.\n# TYPE anond_links gauge\nanond_links 2\n"
+	      "# HELP anond_circuits_half_open Circuits being built.\n# TYPE anond_circuits_half_open gauge\n"
+	      "anond_circuits_half_open 1\n"
+	      "# HELP anond_network_relays Relays in the network file.\n# TYPE anond_network_relays gauge\n"
+	      "anond_network_relays 3\n"
+	      "# HELP anond_draining 1: no new circuits are taken.\n# TYPE anond_draining gauge\nanond_draining 1\n"
+	      "# HELP anond_circuit_events_total What became of requests for circuits.\n"
+	      "# TYPE anond_circuit_events_total counter\nanond_circuit_events_total{event=\"created\"} 9\n"
+	      "# HELP anond_dropped_packets_total Packets that the rules dropped or refused.\n"
+	      "# TYPE anond_dropped_packets_total counter\nanond_dropped_packets_total{cause=\"drop_policy\"} 5\n");
 	shows("drain", "200 {\"draining\":true,\"circuits\":2,\"deadline\":60}\n",
 	      "draining: 2 circuits are left; anond ends after the last, in 60 s at the latest\n");
 	shows("drain --cancel", "200 {\"draining\":false}\n", "circuits are taken again\n");
@@ -499,9 +560,16 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(usage),    cmocka_unit_test(help),   cmocka_unit_test(requests),
-		cmocka_unit_test(statuses), cmocka_unit_test(floods), cmocka_unit_test(time_out),
-		cmocka_unit_test(human),    cmocka_unit_test(doctor), cmocka_unit_test(files),
+		cmocka_unit_test(usage),
+		cmocka_unit_test(help),
+		cmocka_unit_test(requests),
+		cmocka_unit_test(statuses),
+		cmocka_unit_test(floods),
+		cmocka_unit_test(time_out),
+		cmocka_unit_test(metrics_over_http),
+		cmocka_unit_test(human),
+		cmocka_unit_test(doctor),
+		cmocka_unit_test(files),
 		cmocka_unit_test(prefixes),
 	};
 

@@ -94,6 +94,8 @@ static void on_request(void *ctx, struct control_conn *conn, const char *cmd, co
 
 	if (strcmp(cmd, "circuit up") == 0)
 		client_role_up(w->role, conn, args);
+	else if (strcmp(cmd, "circuit new") == 0)
+		client_role_renew(w->role, conn, args);
 	else if (strcmp(cmd, "circuit down") == 0)
 		client_role_down(w->role, conn, args);
 	else
@@ -419,6 +421,28 @@ static void up_again(void **state)
 	assert_true(UNTIL(w, 5, strcmp(STATE(w, 1), "failed") == 0));
 	assert_text(w, 1, "reason", "no link to the guard r1");
 	assert_int_equal(kernel_fake_objects(w->kernel)->n, before);
+}
+
+static void renewed(void **state)
+{
+	struct world *w = *state;
+	json_t *body;
+
+	start(w);
+	assert_int_equal(ask(w, "circuit new", "{\"id\":1}", NULL), REPLY_NOT_FOUND);
+	assert_int_equal(ask(w, "circuit new", "{\"id\":1,\"wait\":-1}", NULL), REPLY_MALFORMED);
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"" TO "\"],\"path\":[\"r1\",\"r2\",\"r3\"],\"wait\":5}", NULL),
+			 REPLY_UNREACHABLE);
+	assert_text(w, 1, "state", "failed");
+	assert_int_equal(ask(w, "circuit new", "{\"id\":1,\"wait\":0}", &body), REPLY_CREATED);
+	json_decref(body);
+	assert_text(w, 1, "state", "linking");
+	assert_true(has_chain(w, "kill1"));
+	assert_int_equal(ask(w, "circuit new", "{\"all\":true}", &body), REPLY_OK);
+	assert_int_equal(json_array_size(json_object_get(body, "renewed")), 1);
+	json_decref(body);
+	assert_text(w, 1, "state", "linking");
+	assert_true(has_chain(w, "kill1"));
 }
 
 static void up_undone(void **state)
@@ -864,6 +888,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(up_fails_for_good),
 		TEST(up_again),
+		TEST(renewed),
 		TEST(up_undone),
 		TEST(up_needs_journal),
 		TEST(survives_the_host),
