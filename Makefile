@@ -107,7 +107,7 @@ soak: all
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/anond \
-		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man7 \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/sysctl.d \
 		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d \
 		$(DESTDIR)$(PREFIX)/share/doc/anond
@@ -117,12 +117,14 @@ install: all
 	install -m 644 userspace/man/anonctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 userspace/man/anond.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 userspace/man/anond.8 $(DESTDIR)$(PREFIX)/share/man/man8/
-	for u in scripts/systemd/*.service; do sed 's|@PREFIX@|$(PREFIX)|g' $$u \
+	install -m 644 userspace/man/anon-host.7 userspace/man/anon-exit.7 $(DESTDIR)$(PREFIX)/share/man/man7/
+	for u in scripts/systemd/*.service scripts/systemd/*.socket; do sed 's|@PREFIX@|$(PREFIX)|g' $$u \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}; done
 	install -m 644 scripts/systemd/anond.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/anond.conf
 	install -m 644 scripts/systemd/anond.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/anond.conf
 	install -m 644 scripts/systemd/anond-relay.sysctl $(DESTDIR)$(PREFIX)/share/doc/anond/99-anond-relay.conf
-	install -m 644 scripts/unbound-exit.conf $(DESTDIR)$(PREFIX)/share/doc/anond/
+	install -m 644 scripts/unbound-exit.conf scripts/nginx-exit-notice.conf scripts/exit-notice.html \
+		$(DESTDIR)$(PREFIX)/share/doc/anond/
 	install -m 644 README.md THREAT-MODEL.md $(DESTDIR)$(PREFIX)/share/doc/anond/
 
 format:
