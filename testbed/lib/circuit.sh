@@ -62,6 +62,9 @@ download_start() { # HOST FILE [4|6 [SECONDS]]
 tcp_echo() { gives hello on client sh -c "echo hello | socat -t 10 - TCP:$1:7"; }             # ADDRESS
 udp_echo() { gives hello on client sh -c "echo hello | socat -t 10 - $1:$2:7,shut-null"; } # UDP4|UDP6 ADDRESS
 
+# Has the first circuit's device received more than so many bytes?
+moved() { [ "$(on client cat /sys/class/net/anon1/statistics/rx_bytes)" -gt "$1" ]; } # BYTES
+
 # A long TCP session with somebody at a terminal: see testbed/lib/session.
 session_start() { # HOST ADDRESS FILE
 	rm -f "$3.stop"

@@ -168,20 +168,34 @@ static int parse_id(const struct call *call, uint32_t *ret)
 	return STATUS_OK;
 }
 
-int run_circuit_new(const struct call *call)
+/* One circuit or all of them, as the daemon wants it: STATUS_OK, and *ret (NULL: out of memory). */
+static int id_or_all(const struct call *call, json_t **ret)
 {
-	_cleanup_json_ json_t *args = json_object();
-	struct error err;
-	uint32_t id = 0, wait = 0;
+	uint32_t id;
 
 	if (arguments_has(call->args, OPT_ALL) == (call->n_operands == 1))
-		return call_fail(call, STATUS_USAGE, "circuit new needs either an ID or --all");
-	if (arguments_has(call->args, OPT_ALL))
-		return ask(call, json_pack("{s:b}", "all", 1), ASK_TIMEOUT, show_circuit_new);
+		return call_fail(call, STATUS_USAGE, "%s needs either an ID or --all", call->command->name);
+	if (arguments_has(call->args, OPT_ALL)) {
+		*ret = json_pack("{s:b}", "all", 1);
+		return STATUS_OK;
+	}
 	if (parse_id(call, &id) != STATUS_OK)
 		return STATUS_USAGE;
-	if (!args || json_object_set_new(args, "id", json_integer(id)) < 0)
-		return call_fail(call, STATUS_FAILED, "out of memory");
+	*ret = json_pack("{s:I}", "id", (json_int_t)id);
+	return STATUS_OK;
+}
+
+int run_circuit_new(const struct call *call)
+{
+	_cleanup_json_ json_t *args = NULL;
+	struct error err;
+	uint32_t wait = 0;
+	int status = id_or_all(call, &args);
+
+	if (status != STATUS_OK)
+		return status;
+	if (!args || arguments_has(call->args, OPT_ALL))
+		return ask(call, json_incref(args), ASK_TIMEOUT, show_circuit_new);
 	if (add_wait(args, call->args, &wait, &err) < 0)
 		return call_fail(call, STATUS_USAGE, "%s", err.text);
 	return ask(call, json_incref(args), wait + ANSWER_MARGIN, show_circuit_new);
@@ -189,15 +203,10 @@ int run_circuit_new(const struct call *call)
 
 int run_circuit_down(const struct call *call)
 {
-	uint32_t id;
+	json_t *args = NULL;
+	int status = id_or_all(call, &args);
 
-	if (arguments_has(call->args, OPT_ALL) == (call->n_operands == 1))
-		return call_fail(call, STATUS_USAGE, "circuit down needs either an ID or --all");
-	if (arguments_has(call->args, OPT_ALL))
-		return ask(call, json_pack("{s:b}", "all", 1), ASK_TIMEOUT, show_circuit_down);
-	if (parse_id(call, &id) != STATUS_OK)
-		return STATUS_USAGE;
-	return ask(call, json_pack("{s:I}", "id", (json_int_t)id), ASK_TIMEOUT, show_circuit_down);
+	return status == STATUS_OK ? ask(call, args, ASK_TIMEOUT, show_circuit_down) : status;
 }
 
 int run_circuit_show(const struct call *call)

@@ -122,35 +122,32 @@ void show_circuit_up(const json_t *body, const struct show_time *now, FILE *out)
 	fputc('\n', out);
 }
 
-void show_circuit_new(const json_t *body, const struct show_time *now, FILE *out)
+static void put_ids(const json_t *ids, const char *what, FILE *out)
 {
-	const json_t *renewed = json_object_get(body, "renewed");
 	size_t i;
 	json_t *v;
 
-	if (!renewed) {
-		show_circuit_up(body, now, out);
-		return;
-	}
-	if (json_array_size(renewed) == 0)
+	if (json_array_size(ids) == 0)
 		fputs("there was no circuit\n", out);
-	json_array_foreach (renewed, i, v) {
-		fprintf(out, "circuit %lld is built anew\n", (long long)json_integer_value(v));
+	json_array_foreach (ids, i, v) {
+		fprintf(out, "circuit %lld %s\n", (long long)json_integer_value(v), what);
 	}
+}
+
+void show_circuit_new(const json_t *body, const struct show_time *now, FILE *out)
+{
+	const json_t *renewed = json_object_get(body, "renewed");
+
+	if (renewed)
+		put_ids(renewed, "is built anew", out);
+	else
+		show_circuit_up(body, now, out);
 }
 
 void show_circuit_down(const json_t *body, const struct show_time *now, FILE *out)
 {
-	const json_t *closed = json_object_get(body, "closed");
-	size_t i;
-	json_t *v;
-
 	(void)now;
-	if (json_array_size(closed) == 0)
-		fputs("there was no circuit\n", out);
-	json_array_foreach (closed, i, v) {
-		fprintf(out, "circuit %lld closed\n", (long long)json_integer_value(v));
-	}
+	put_ids(json_object_get(body, "closed"), "closed", out);
 }
 
 /* A table with these titles; false if memory lacks. */

@@ -488,16 +488,6 @@ static int adopt(struct client_role *c, struct error *err)
 
 /* ---- repair ---- */
 
-static int add_nft(const struct plan *from, const char *only, struct plan *to)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < from->n; i++)
-		if (from->v[i].type == KOBJ_NFT && (!only || strcmp(from->v[i].nft.name, only) == 0))
-			r = plan_add_copy(to, &from->v[i]);
-	return r;
-}
-
 /* Whether the nft object of a stray is missing: what else it held is not known, so one that stands is not touched. */
 static bool stray_lacks(const struct client_circuit *cc, const struct plan *have)
 {
@@ -512,24 +502,21 @@ static bool stray_lacks(const struct client_circuit *cc, const struct plan *have
 	return false;
 }
 
-/* cc NULL: all. With it what the chains stand on. */
+/* only NULL: all. */
 static int fences_plan(const struct client_role *c, const struct client_circuit *only, const struct plan *have,
 		       struct plan *ret)
 {
-	_cleanup_plan_ struct plan base = { 0 }, client = { 0 }, selections = { 0 };
+	_cleanup_plan_ struct plan base = { 0 }, selections = { 0 };
 	const struct client_circuit *cc;
 	int r = plan_base(&base);
 
-	if (r == 0)
-		r = plan_client_base(&client);
+	for (size_t i = 0; r == 0 && i < base.n; i++)
+		if (base.v[i].type == KOBJ_NFT)
+			r = plan_add_copy(ret, &base.v[i]);
 	for (cc = c->circuits; r == 0 && cc; cc = cc->hh.next)
 		if ((!only || cc == only) && (!cc->stray || (cc->n_to && stray_lacks(cc, have))))
 			r = client_circuit_plan_selection(cc, &selections);
-	if (r == 0)
-		r = add_nft(&base, NULL, ret);
-	if (r == 0)
-		r = add_nft(&client, "kill_judge", ret);
-	return r < 0 ? r : add_nft(&selections, NULL, ret);
+	return r < 0 ? r : plan_selection_rules(ret, &selections);
 }
 
 static int fences_apply(const struct client_role *c, const struct client_circuit *only, const struct plan *have)
@@ -942,7 +929,7 @@ static void renew_all(struct client_role *c, struct control_conn *conn)
 void client_role_renew(struct client_role *c, struct control_conn *conn, const json_t *args)
 {
 	const json_t *wait = json_object_get(args, "wait");
-	double seconds = wait ? json_number_value(wait) : REPLY_WAIT_DEFAULT;
+	double seconds = REPLY_WAIT_DEFAULT;
 	struct error err = { "" };
 	struct client_circuit *cc;
 	int r;
@@ -951,8 +938,8 @@ void client_role_renew(struct client_role *c, struct control_conn *conn, const j
 		renew_all(c, conn);
 		return;
 	}
-	if ((wait && !json_is_number(wait)) || seconds < 0 || seconds > REPLY_WAIT_MAX) {
-		control_error(conn, REPLY_MALFORMED, "wait: 0 to %u seconds", REPLY_WAIT_MAX);
+	if (wait && up_request_wait(wait, &seconds, &err) < 0) {
+		control_error(conn, REPLY_MALFORMED, "%s", err.text);
 		return;
 	}
 	cc = by_args(c, conn, args);

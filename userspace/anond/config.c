@@ -90,12 +90,6 @@ static const char *parse_log_level(const char *value, struct config *conf)
 	return "not one of error, warning, notice, info, debug";
 }
 
-/* 100.64.0.0/10, RFC 6598 */
-static bool is_shared4(struct in_addr a)
-{
-	return ntohl(a.s_addr) >> 22 == (100u << 24 | 64u << 16) >> 22;
-}
-
 /* RFC 6598's range only: a circuit's inner address must not be an address of the client's own network. */
 static const char *parse_inner4(const char *value, struct config *conf)
 {
@@ -105,7 +99,7 @@ static const char *parse_inner4(const char *value, struct config *conf)
 		conf->exit.inner4_enabled = false;
 		return NULL;
 	}
-	if (prefix_parse(value, &p) < 0 || p.family != AF_INET || p.len < 10 || p.len > 29 || !is_shared4(p.a4))
+	if (prefix_parse(value, &p) < 0 || !inner_pool_valid(&p))
 		return "neither none nor a prefix of 10 to 29 bits in 100.64.0.0/10";
 	conf->exit.inner4 = p;
 	conf->exit.inner4_enabled = true;
@@ -123,7 +117,7 @@ static const char *parse_resolver(const char *value, struct config *conf)
 		return NULL;
 	}
 	if (inet_pton(AF_INET, value, &a4) == 1 && a4.s_addr != INADDR_ANY) {
-		if (!inner_dns4_valid(a4) || is_shared4(a4))
+		if (!inner_dns4_valid(a4) || addr4_is_shared(a4))
 			return not_public;
 		if (conf->exit.resolver4.s_addr != INADDR_ANY)
 			return "at most one IPv4 resolver";
@@ -131,7 +125,7 @@ static const char *parse_resolver(const char *value, struct config *conf)
 		return NULL;
 	}
 	if (inet_pton(AF_INET6, value, &a6) == 1 && !IN6_IS_ADDR_UNSPECIFIED(&a6)) {
-		if ((a6.s6_addr[0] & 0xe0) != 0x20) /* 2000::/3 */
+		if (!addr6_is_global(&a6))
 			return not_public;
 		if (!IN6_IS_ADDR_UNSPECIFIED(&conf->exit.resolver6))
 			return "at most one IPv6 resolver";
@@ -191,7 +185,7 @@ static const struct option options[] = {
 	WORD(NULL, "network-key", NULL, parse_network_key, "public key that must have signed the network file"),
 	TEXT("keys", keys, "/var/lib/anond/keys", "directory of the relay's keys"),
 	TEXT("run", run, "/run/anond", "directory of the control socket and the circuit table"),
-	TEXT("state", state, "/var/lib/anond/state", "directory of what outlives a restart of the host"),
+	TEXT("state", state, CONFIG_STATE, "directory of what outlives a restart of the host"),
 	TEXT("user", user, "anond", "user to become; root keeps no privileges but the one needed either"),
 	TEXT("group", group, NULL, "group to become, default the user's; the control socket belongs to it"),
 	TEXT("vici", vici, "/run/charon.anond.vici", "charon's control socket"),

@@ -20,7 +20,8 @@
 #include "model/suite.h"
 
 #define CONFIG_FILE "/etc/anond/anond.conf"
-#define CONFIG_FILE_MAX 65536u /* bytes */
+#define CONFIG_STATE "/var/lib/anond/state" /* of `state`, if nothing is said */
+#define CONFIG_FILE_MAX 65536u		    /* bytes */
 
 enum config_role {
 	ROLE_CLIENT = 1,

@@ -23,7 +23,6 @@
 #define EXIT_DRAINED 3 /* `anonctl drain` came to its end: do not restart */
 #define REPAIR_DELAY_S 1.
 #define FAREWELL_S 0.2
-#define STATE_DEFAULT "/var/lib/anond/state" /* as in config.c */
 
 static const char usage[] =
 	"usage: anond [--config FILE] [--check | --block | --flush | --help-config | --version]\n"
@@ -441,7 +440,7 @@ static int block(const char *config)
 		if (r < 0)
 			error_set(&err, r, "cannot talk to the kernel: %s", strerror(-r));
 		else
-			r = selections_block(conf ? conf->state : STATE_DEFAULT, known < 0, k, &err);
+			r = selections_block(conf ? conf->state : CONFIG_STATE, known < 0, k, &err);
 		if (r < 0)
 			log_err("%s", err.text);
 	}

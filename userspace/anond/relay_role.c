@@ -30,7 +30,6 @@ struct relay_role {
 	struct refusals refusals;
 	ev_timer tick;
 	ev_timer deadline; /* draining: when the circuits that are left are closed */
-	bool draining;
 };
 
 static void run(struct relay_role *r, struct actions *as);
@@ -376,7 +375,6 @@ void relay_role_drain(struct relay_role *r, uint32_t deadline_s)
 	log_notice("draining: no new circuits are taken, in %u seconds at the latest the others are closed",
 		   deadline_s);
 	relay_engine_drain(r->engine, true);
-	r->draining = true;
 	ev_timer_stop(r->c.loop, &r->deadline);
 	ev_timer_set(&r->deadline, deadline_s, 0.);
 	ev_timer_start(r->c.loop, &r->deadline);
@@ -386,7 +384,6 @@ void relay_role_drain(struct relay_role *r, uint32_t deadline_s)
 void relay_role_drain_cancel(struct relay_role *r)
 {
 	relay_engine_drain(r->engine, false);
-	r->draining = false;
 	ev_timer_stop(r->c.loop, &r->deadline);
 }
 
@@ -397,7 +394,7 @@ bool relay_role_drained(const struct relay_role *r)
 
 double relay_role_drains(const struct relay_role *r)
 {
-	if (!r->draining)
+	if (!relay_engine_draining(r->engine))
 		return -1.;
 	return ev_is_active(&r->deadline) ? ev_timer_remaining(r->c.loop, (ev_timer *)&r->deadline) : 0.;
 }

@@ -134,33 +134,11 @@ int selections_load(const char *dir, json_t **ret, struct error *err)
 	return r;
 }
 
-/* What a kill switch stands on, and nothing that a kernel could lack. */
-static int plan_ground(struct plan *plan)
-{
-	_cleanup_plan_ struct plan all = { 0 };
-	int r = plan_base(&all);
-
-	if (r == 0)
-		r = plan_client_base(&all);
-	for (size_t i = 0; r == 0 && i < all.n; i++) {
-		const struct kobject *o = &all.v[i];
-
-		if (o->type == KOBJ_NFT && o->nft.family == NFT_INET &&
-		    (o->nft.kind != NFT_CHAIN || strcmp(o->nft.name, "kill_judge") == 0))
-			r = plan_add_copy(plan, o);
-	}
-	return r;
-}
-
-/* Rules alone, one transaction; routes give errors at once and come later. */
 static int apply_rules(struct kernel *kernel, const struct plan *kill)
 {
 	_cleanup_plan_ struct plan rules = { 0 };
-	int r = plan_ground(&rules);
+	int r = plan_selection_rules(&rules, kill);
 
-	for (size_t i = 0; r == 0 && i < kill->n; i++)
-		if (kill->v[i].type == KOBJ_NFT)
-			r = plan_add_copy(&rules, &kill->v[i]);
 	return r < 0 ? r : kernel_apply(kernel, &rules);
 }
 

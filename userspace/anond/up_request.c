@@ -49,6 +49,14 @@ static int parse_to(const json_t *to, struct up_request *a, struct error *err)
 	return 0;
 }
 
+int up_request_wait(const json_t *wait, double *ret, struct error *err)
+{
+	if (!json_is_number(wait) || json_number_value(wait) < 0 || json_number_value(wait) > REPLY_WAIT_MAX)
+		return error_set(err, -EINVAL, "wait: 0 to %d seconds", REPLY_WAIT_MAX);
+	*ret = json_number_value(wait);
+	return 0;
+}
+
 static int parse_numbers(const json_t *args, struct up_request *a, struct error *err)
 {
 	const json_t *hops = json_object_get(args, "hops");
@@ -61,12 +69,7 @@ static int parse_numbers(const json_t *args, struct up_request *a, struct error 
 			return error_set(err, -EINVAL, "hops: 1 to %d", HOPS_MAX);
 		a->hops = (size_t)n;
 	}
-	if (wait && !json_is_null(wait)) {
-		if (!json_is_number(wait) || json_number_value(wait) < 0 || json_number_value(wait) > REPLY_WAIT_MAX)
-			return error_set(err, -EINVAL, "wait: 0 to %d seconds", REPLY_WAIT_MAX);
-		a->wait = json_number_value(wait);
-	}
-	return 0;
+	return wait && !json_is_null(wait) ? up_request_wait(wait, &a->wait, err) : 0;
 }
 
 int up_request_parse(const json_t *args, size_t hops, struct up_request *ret, struct error *err)

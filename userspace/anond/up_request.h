@@ -26,4 +26,6 @@ struct up_request {
  * hops: if it does not say. 0, -EINVAL with a sentence that names the field, -ENOMEM; *ret as it was on errors.
  */
 int up_request_parse(const json_t *args, size_t hops, struct up_request *ret, struct error *err);
+/* How long `circuit up` and `circuit new` wait, seconds. -EINVAL. */
+int up_request_wait(const json_t *wait, double *ret, struct error *err);
 void up_request_clear(struct up_request *a);

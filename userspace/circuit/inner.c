@@ -6,6 +6,7 @@
 
 #include "lib/cleanup.h"
 #include "model/overlay.h"
+#include "model/prefix.h"
 
 #define IPV6_HEADER 40
 #define ESP_HEADER (8 + 8) /* SPI, sequence number; explicit IV of all three suites */
@@ -16,25 +17,18 @@ struct range4 {
 	uint8_t len;
 };
 
-static const struct range4 shared_space = { 0x64400000, 10 }; /* 100.64.0.0/10 */
-
 static bool in_range4(uint32_t a, struct range4 r)
 {
 	return (a ^ r.base) >> (32 - r.len) == 0;
-}
-
-static bool is_shared(struct in_addr a)
-{
-	return in_range4(ntohl(a.s_addr), shared_space);
 }
 
 bool inner_pool_valid(const struct prefix *pool)
 {
 	uint32_t base = ntohl(pool->a4.s_addr);
 
-	if (pool->family != AF_INET || pool->len < shared_space.len || pool->len > 29)
+	if (pool->family != AF_INET || pool->len < 10 || pool->len > 29)
 		return false;
-	return in_range4(base, shared_space) && (base & (UINT32_MAX >> pool->len)) == 0;
+	return addr4_is_shared(pool->a4) && (base & (UINT32_MAX >> pool->len)) == 0;
 }
 
 /* Not global: IANA's IPv4 special-purpose registry, as far as it names networks that a host may be part of. */
@@ -64,22 +58,21 @@ static bool is_inner6(const struct in6_addr *a, const struct in6_addr *exit)
 
 bool inner_dns6_valid(const struct in6_addr *dns, const struct in6_addr *exit)
 {
-	struct in6_addr gw6 = overlay_addr(exit, LINK_INNER, 1);
+	struct in6_addr gw6 = overlay_gateway(exit);
 
-	return IN6_IS_ADDR_UNSPECIFIED(dns) || IN6_ARE_ADDR_EQUAL(dns, &gw6) ||
-	       (dns->s6_addr[0] & 0xe0) == 0x20; /* 2000::/3 */
+	return IN6_IS_ADDR_UNSPECIFIED(dns) || IN6_ARE_ADDR_EQUAL(dns, &gw6) || addr6_is_global(dns);
 }
 
 static bool valid4(const struct inner *in)
 {
-	return is_shared(in->addr4) && is_shared(in->gw4) && in->addr4.s_addr != in->gw4.s_addr &&
+	return addr4_is_shared(in->addr4) && addr4_is_shared(in->gw4) && in->addr4.s_addr != in->gw4.s_addr &&
 	       in->addr4.s_addr != in->dns4.s_addr && inner_dns4_valid(in->dns4) &&
-	       (!is_shared(in->dns4) || in->dns4.s_addr == in->gw4.s_addr);
+	       (!addr4_is_shared(in->dns4) || in->dns4.s_addr == in->gw4.s_addr);
 }
 
 static bool valid6(const struct inner *in, const struct in6_addr *exit)
 {
-	struct in6_addr gw6 = overlay_addr(exit, LINK_INNER, 1);
+	struct in6_addr gw6 = overlay_gateway(exit);
 
 	return is_inner6(&in->addr6, exit) && IN6_ARE_ADDR_EQUAL(&in->gw6, &gw6) &&
 	       !IN6_ARE_ADDR_EQUAL(&in->addr6, &gw6) && inner_dns6_valid(&in->dns6, exit);

@@ -358,6 +358,11 @@ void relay_engine_drain(struct relay_engine *e, bool on)
 	e->draining = on;
 }
 
+bool relay_engine_draining(const struct relay_engine *e)
+{
+	return e->draining;
+}
+
 bool relay_engine_drained(const struct relay_engine *e)
 {
 	return e->draining && e->table.n == 0 && e->farewell.n == 0;

@@ -98,6 +98,7 @@ void relay_engine_sa_gone(struct relay_engine *e, uint64_t now_ms, uint32_t numb
 int relay_engine_close(struct relay_engine *e, uint64_t now_ms, uint32_t number, struct actions *out);
 void relay_engine_close_all(struct relay_engine *e, uint64_t now_ms, struct actions *out);
 void relay_engine_drain(struct relay_engine *e, bool on);
+bool relay_engine_draining(const struct relay_engine *e);
 bool relay_engine_drained(const struct relay_engine *e);
 
 /*

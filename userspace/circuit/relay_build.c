@@ -173,7 +173,7 @@ void relay_begin_exit(struct relay_engine *e, const struct event *ev, struct cir
 	}
 	if ((families & CTRL_FAMILY_V6) && conf->inner6_enabled && table_give_inner6(&e->table, c, &e->own) == 0) {
 		in->has6 = true;
-		in->gw6 = overlay_addr(&e->own, LINK_INNER, 1);
+		in->gw6 = overlay_gateway(&e->own);
 		in->dns6 = conf->dns_gateway ? in->gw6 : conf->dns6;
 	}
 	if (!in->has4 && !in->has6)

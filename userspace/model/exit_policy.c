@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "model/exit_policy.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
 #include "model/prefix.h"
-
-#define TOO_MANY "too many rules"
 
 struct ports {
 	uint16_t min, max;
@@ -38,7 +35,7 @@ static const struct ports reduced_accept[] = {
 static const char *add(struct exit_policy *p, const struct policy_rule *r)
 {
 	if (p->n == POLICY_RULES_MAX)
-		return TOO_MANY;
+		return "too many rules";
 	p->rules[p->n++] = *r;
 	return NULL;
 }
@@ -114,42 +111,40 @@ static bool parse_dst(const char *text, struct prefix *ret)
 	return prefix_parse(text, ret) == 0;
 }
 
-/* [2001:db8::]/32 and [2001:db8::/32] without the brackets. *ret_rest: what stands behind the address. */
-static bool take_dst(char *text, char **ret_rest)
+/* Cuts the ports off; NULL if there are none. */
+static char *cut_ports(char *text)
 {
-	char *end, *out;
+	char *address_end = *text == '[' ? strchr(text, ']') : text;
+	char *colon = address_end ? strchr(address_end, ':') : NULL;
 
-	if (*text != '[') {
-		end = strchr(text, ':');
-		*ret_rest = end;
-		return true;
-	}
+	if (!colon)
+		return NULL;
+	*colon = '\0';
+	return colon + 1;
+}
+
+/* [2001:db8::]/32 and [2001:db8::/32] without the brackets; NULL if that is no IPv6 address. */
+static char *without_brackets(char *text)
+{
+	char *end;
+
+	if (*text != '[')
+		return text;
 	end = strchr(text, ']');
-	if (!end)
-		return false;
-	memmove(text, text + 1, (size_t)(end - text) - 1);
-	out = end - 1;
-	end++;
-	while (*end != ':' && *end != '\0')
-		*out++ = *end++;
-	*ret_rest = *end ? end : NULL;
-	*out = '\0';
-	return strchr(text, ':') != NULL;
+	if (!end || !strchr(text, ':'))
+		return NULL;
+	memmove(end, end + 1, strlen(end));
+	return text + 1;
 }
 
 static const char *parse_target(char *text, struct policy_rule *r)
 {
-	static const char wrong[] = "not ADDRESS:PORTS, ADDRESS in brackets if it is IPv6";
-	char *rest;
+	char *ports = cut_ports(text), *address = without_brackets(text);
 
-	if (!take_dst(text, &rest))
-		return wrong;
-	if (rest && !parse_ports(rest + 1, r))
+	if (ports && !parse_ports(ports, r))
 		return "ports are *, one of 1 to 65535, or two of them with a dash between";
-	if (rest && *rest == ':')
-		*rest = '\0';
-	if (!parse_dst(text, &r->dst))
-		return wrong;
+	if (!address || !parse_dst(address, &r->dst))
+		return "not ADDRESS:PORTS, ADDRESS in brackets if it is IPv6";
 	return r->proto == POLICY_ICMP && r->port_min ? "icmp has no ports" : NULL;
 }
 

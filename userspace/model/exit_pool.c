@@ -45,7 +45,7 @@ const char *exit_pool_set6(struct exit_pool *p, const char *text)
 	struct prefix prefix;
 
 	if (prefix_parse(text, &prefix) < 0 || prefix.family != AF_INET6 || prefix.len > POOL6_LEN_MAX ||
-	    (prefix.a6.s6_addr[0] & 0xe0) != 0x20) /* 2000::/3 */
+	    !addr6_is_global(&prefix.a6))
 		return "not a global IPv6 prefix of at most 80 bits";
 	p->pool6 = prefix;
 	p->has6 = true;

@@ -4,6 +4,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "model/ids.h"
+
 struct in6_addr overlay_relay(const struct relay_id *id)
 {
 	struct in6_addr a = { 0 };
@@ -25,6 +27,11 @@ struct in6_addr overlay_addr(const struct in6_addr *in_prefix, uint16_t link, ui
 	for (int i = 0; i < 6; i++)
 		a.s6_addr[15 - i] = (uint8_t)(tail >> (8 * i));
 	return a;
+}
+
+struct in6_addr overlay_gateway(const struct in6_addr *in_prefix)
+{
+	return overlay_addr(in_prefix, LINK_INNER, 1);
 }
 
 uint16_t overlay_link(const struct in6_addr *a)

@@ -59,6 +59,16 @@ int prefix_parse(const char *text, struct prefix *ret)
 	return 0;
 }
 
+bool addr4_is_shared(struct in_addr a)
+{
+	return (ntohl(a.s_addr) & 0xffc00000u) == 0x64400000u;
+}
+
+bool addr6_is_global(const struct in6_addr *a)
+{
+	return (a->s6_addr[0] & 0xe0) == 0x20;
+}
+
 void prefix_format(const struct prefix *p, char ret[PREFIX_TEXT_MAX])
 {
 	char addr[INET6_ADDRSTRLEN] = "";

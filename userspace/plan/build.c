@@ -87,6 +87,12 @@ int build_route(struct plan *p, const struct kobj_route *r)
 	return 0;
 }
 
+int build_unreachable(struct plan *p, struct prefix dst, uint32_t table, uint32_t metric)
+{
+	return build_route(
+		p, &(struct kobj_route){ .type = ROUTE_UNREACHABLE, .dst = dst, .table = table, .metric = metric });
+}
+
 int build_nft(struct plan *p, enum nft_kind kind, enum nft_family family, const char *name, const char *spec)
 {
 	char *copy = spec ? strdup(spec) : NULL;

@@ -14,6 +14,7 @@ int build_link(struct plan *p, const char *dev, uint32_t if_id, uint16_t mtu, bo
 int build_up(struct plan *p, const char *dev);
 int build_addr(struct plan *p, const char *dev, struct prefix addr);
 int build_route(struct plan *p, const struct kobj_route *r);
+int build_unreachable(struct plan *p, struct prefix dst, uint32_t table, uint32_t metric);
 int build_nft(struct plan *p, enum nft_kind kind, enum nft_family family, const char *name, const char *spec);
 
 /*
@@ -38,6 +39,10 @@ int chain_close(struct chain *c, struct plan *p);
 /* Where the device is the one that a packet will leave by, after every reroute and NAT; see the fences of origin.c. */
 #define HOOK_POST "postrouting priority 150"
 #define NOT_WRAPPED "rt ipsec missing "
+
+/* Parts of rules. */
+#define MATCH_PORTED "meta l4proto { tcp, udp }"
+#define MATCH_DNS MATCH_PORTED " th dport 53"
 
 /* Addresses as nft reads them. */
 struct addr_text {

@@ -29,7 +29,7 @@ static void match_proto(const struct policy_rule *r, char *ret, size_t size)
 					   [POLICY_UDP] = "meta l4proto udp ",
 					   [POLICY_ICMP] = "meta l4proto { icmp, ipv6-icmp } " };
 	static const char *const ported[] = {
-		[POLICY_ANY] = "meta l4proto { tcp, udp } th", [POLICY_TCP] = "tcp", [POLICY_UDP] = "udp"
+		[POLICY_ANY] = MATCH_PORTED " th", [POLICY_TCP] = "tcp", [POLICY_UDP] = "udp"
 	};
 	if (!r->port_min)
 		snprintf(ret, size, "%s", all[r->proto]);
@@ -184,11 +184,11 @@ int plan_exit(struct plan *p, const struct exit_policy *policy, const struct exi
 /* Ports away from those of the host's own services, IKE among them. */
 #define NAT_PORTS "10000-65535"
 #define OUTSIDE "oifname != \"lo\" oifname != \"" DEV_CIRC "\" oifname != \"" DEV_LINK_PREFIX "*\""
-#define PORTED "meta l4proto { tcp, udp }"
 
 static void masquerade(struct chain *c, const char *family, const char *inner)
 {
-	chain_rule(c, "%s saddr %s " OUTSIDE " " PORTED " masquerade to :" NAT_PORTS " fully-random", family, inner);
+	chain_rule(c, "%s saddr %s " OUTSIDE " " MATCH_PORTED " masquerade to :" NAT_PORTS " fully-random", family,
+		   inner);
 	chain_rule(c, "%s saddr %s " OUTSIDE " masquerade fully-random", family, inner);
 }
 
@@ -198,7 +198,7 @@ static struct addr_text text4(uint32_t a)
 	return text_prefix(&p);
 }
 
-/* The addresses as nft's source NAT takes them; empty, and an error in c, if they do not fit. */
+/* The addresses as nft's source NAT takes them. */
 static void pool4_text(const struct exit_pool *pool, char *ret, size_t size)
 {
 	uint32_t first = ntohl(pool->first4.s_addr), last = ntohl(pool->last4.s_addr);
@@ -223,7 +223,8 @@ void exit_nat4(struct chain *c, const char *inner, const struct exit_pool *pool)
 		return;
 	}
 	pool4_text(pool, to, sizeof(to));
-	chain_rule(c, "ip saddr %s " OUTSIDE " " PORTED " snat ip to %s:" NAT_PORTS " fully-random%s", inner, to, same);
+	chain_rule(c, "ip saddr %s " OUTSIDE " " MATCH_PORTED " snat ip to %s:" NAT_PORTS " fully-random%s", inner, to,
+		   same);
 	chain_rule(c, "ip saddr %s " OUTSIDE " snat ip to %s fully-random%s", inner, to, same);
 }
 
@@ -238,10 +239,7 @@ void exit_nat6(struct chain *c, const char *inner, const struct exit_pool *pool)
 
 static int blocked(struct plan *p, struct prefix dst)
 {
-	return build_route(p, &(struct kobj_route){ .type = ROUTE_UNREACHABLE,
-						    .dst = dst,
-						    .table = RT_TABLE_MAIN,
-						    .metric = ROUTE_METRIC_UNREACHABLE });
+	return build_unreachable(p, dst, RT_TABLE_MAIN, ROUTE_METRIC_UNREACHABLE);
 }
 
 int exit_pool_routes(struct plan *p, const struct exit_pool *pool)

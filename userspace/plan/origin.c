@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "model/overlay.h"
+#include "model/prefix.h"
 #include "plan/build.h"
 #include "plan/mtu.h"
 #include "plan/plan.h"
@@ -76,7 +77,7 @@ static int chainlink_of(const struct origin_circuit *c, struct chainlink *ret)
 	if (!k.inner4 && !k.inner6)
 		return -EINVAL;
 	/* An inner address is used as a source and opens a fence: only ranges that exits give addresses from. */
-	if (k.inner4 && (ntohl(c->inner.addr4.s_addr) & 0xffc00000u) != 0x64400000u)
+	if (k.inner4 && !addr4_is_shared(c->inner.addr4))
 		return -EINVAL;
 	const struct layer *last = &c->layers[c->n_layers - 1];
 	if (k.inner6 &&
@@ -293,7 +294,7 @@ static int circuit_bound_routes(struct plan *p, const struct chainlink *k)
 	if (!k->inner6)
 		return 0;
 	const struct inner *in = &k->c->inner;
-	struct in6_addr gw6 = overlay_addr(&in->addr6, LINK_INNER, 1);
+	struct in6_addr gw6 = overlay_gateway(&in->addr6);
 	struct kobj_route bound = { .type = ROUTE_UNICAST,
 				    .dst = { .family = AF_INET6 },
 				    .from = host6(&in->addr6),
@@ -304,10 +305,7 @@ static int circuit_bound_routes(struct plan *p, const struct chainlink *k)
 	if (r < 0)
 		return r;
 	/* Whatever else lies in the exit's inner range: not over the default route. */
-	r = build_route(p, &(struct kobj_route){ .type = ROUTE_UNREACHABLE,
-						 .dst = prefix6(&gw6, 80),
-						 .table = RT_TABLE_MAIN,
-						 .metric = ROUTE_METRIC_UNREACHABLE + k->c->slot });
+	r = build_unreachable(p, prefix6(&gw6, 80), RT_TABLE_MAIN, ROUTE_METRIC_UNREACHABLE + k->c->slot);
 	if (r < 0)
 		return r;
 	bound.dst = host6(&gw6);
@@ -360,11 +358,10 @@ static int circuit_dns(struct plan *p, const struct chainlink *k)
 	chain_rule(&chain, "oifname != \"%s\" accept", dev);
 	if (four) {
 		struct prefix r = host4(c->inner.dns4);
-		chain_rule(&chain, "meta l4proto { tcp, udp } th dport 53 dnat ip to %s", text_prefix(&r).s);
+		chain_rule(&chain, MATCH_DNS " dnat ip to %s", text_prefix(&r).s);
 	}
 	if (six)
-		chain_rule(&chain, "meta l4proto { tcp, udp } th dport 53 dnat ip6 to %s",
-			   text_addr6(&c->inner.dns6).s);
+		chain_rule(&chain, MATCH_DNS " dnat ip6 to %s", text_addr6(&c->inner.dns6).s);
 	return chain_close(&chain, p);
 }
 

@@ -81,6 +81,11 @@ int plan_origin_routes(struct plan *p, const struct origin_circuit *c, uint32_t 
  * 0..SELECTION_MAX.
  */
 int plan_selection(struct plan *p, uint32_t id, const struct prefix *dst, size_t n);
+/*
+ * The rules of such plans with what they stand on, and nothing else that a kernel could lack: one transaction. Routes,
+ * which give errors at once, come later with the rest of the client.
+ */
+int plan_selection_rules(struct plan *p, const struct plan *selections);
 
 /* Names and numbers; the buffer is IFNAMSIZ bytes. layer counts from 0 (T_1). */
 void dev_link(uint16_t number, char *ret);				/* ovl<number> */

@@ -56,7 +56,7 @@ static int fence_of(const struct relay_base *b, struct fence *ret)
 	if (b->own.s6_addr[0] != 0xfd || ((f.exit4 || f.exit6) && !b->policy))
 		return -EINVAL;
 	f.own64 = text_net6(&b->own, 64);
-	f.gw6_addr = overlay_addr(&b->own, LINK_INNER, 1);
+	f.gw6_addr = overlay_gateway(&b->own);
 	f.inner6 = text_net6(&f.gw6_addr, 80);
 	f.gw6 = text_addr6(&f.gw6_addr);
 	if (f.exit4) {
@@ -92,35 +92,25 @@ static int circ_ingress(struct plan *p, const struct fence *f)
 	return chain_close(&c, p);
 }
 
-/* Whatever the match fits must not leave; the application is told, or it would wait in vain. */
-static void never_leaves(struct chain *c, const char *match)
-{
-	chain_rule(c, "%s goto " CHAIN_EXIT_PRIVATE, match);
-}
+/* What fits the match must not leave; the application is told, or it would wait in vain. */
+#define NEVER_LEAVES "goto " CHAIN_EXIT_PRIVATE
 
 /* Its own addresses, if a router before it translates them: to its services they would seem the exit's own. */
 static void never_public(struct chain *c, const struct fence *f)
 {
-	char match[80];
 	struct prefix p4 = host4(f->public4);
-	if (f->public4.s_addr) {
-		snprintf(match, sizeof(match), "ip daddr %s", text_prefix(&p4).s);
-		never_leaves(c, match);
-	}
-	if (!IN6_IS_ADDR_UNSPECIFIED(&f->public6)) {
-		snprintf(match, sizeof(match), "ip6 daddr %s", text_addr6(&f->public6).s);
-		never_leaves(c, match);
-	}
+	if (f->public4.s_addr)
+		chain_rule(c, "ip daddr %s " NEVER_LEAVES, text_prefix(&p4).s);
+	if (!IN6_IS_ADDR_UNSPECIFIED(&f->public6))
+		chain_rule(c, "ip6 daddr %s " NEVER_LEAVES, text_addr6(&f->public6).s);
 }
-
-#define DNS "meta l4proto { tcp, udp } th dport 53"
 
 static void gateway_dns(struct chain *c, const struct fence *f, const char *before, const char *then)
 {
 	if (f->resolver && f->exit4)
-		chain_rule(c, "%sip daddr %s " DNS " %s", before, f->gw4.s, then);
+		chain_rule(c, "%sip daddr %s " MATCH_DNS " %s", before, f->gw4.s, then);
 	if (f->resolver && f->exit6)
-		chain_rule(c, "%sip6 daddr %s " DNS " %s", before, f->gw6.s, then);
+		chain_rule(c, "%sip6 daddr %s " MATCH_DNS " %s", before, f->gw6.s, then);
 }
 
 /* User packets at an exit, before the routing decision: where they may go at all. */
@@ -142,11 +132,11 @@ static int circ_prerouting(struct plan *p, const struct fence *f)
 		return chain_close(&c, p);
 	}
 	gateway_dns(&c, f, "", "accept");
-	never_leaves(&c, "fib daddr type != unicast");
+	chain_rule(&c, "fib daddr type != unicast " NEVER_LEAVES);
 	/* From the exit's address it would look like a link of the exit's own, and so would the answers. */
 	chain_rule(&c, "meta l4proto { esp, ah } counter name drop_private drop");
-	never_leaves(&c, "ip daddr { " PRIVATE4 " }");
-	never_leaves(&c, "ip6 daddr { " PRIVATE6 " }");
+	chain_rule(&c, "ip daddr { " PRIVATE4 " } " NEVER_LEAVES);
+	chain_rule(&c, "ip6 daddr { " PRIVATE6 " } " NEVER_LEAVES);
 	never_public(&c, f);
 	chain_rule(&c, "accept");
 	return chain_close(&c, p);
@@ -402,10 +392,7 @@ static int relay_addresses(struct plan *p, const struct relay_base *b, const str
 	if (r >= 0 && (f->exit4 || f->exit6))
 		r = exit_pool_routes(p, &f->pool);
 	if (r >= 0)
-		r = build_route(p, &(struct kobj_route){ .type = ROUTE_UNREACHABLE,
-							 .dst = prefix6(&overlay, 8),
-							 .table = RT_TABLE_MAIN,
-							 .metric = ROUTE_METRIC_UNREACHABLE });
+		r = build_unreachable(p, prefix6(&overlay, 8), RT_TABLE_MAIN, ROUTE_METRIC_UNREACHABLE);
 	return r;
 }
 
@@ -452,7 +439,7 @@ static bool circuit_ok(const struct relay_circuit *c)
 		return false;
 	if (c->inner.has4 && (!c->inner.addr4.s_addr || c->inner.addr4.s_addr == c->inner.gw4.s_addr))
 		return false;
-	struct in6_addr gw6 = overlay_addr(&l->o, LINK_INNER, 1);
+	struct in6_addr gw6 = overlay_gateway(&l->o);
 	return !c->inner.has6 ||
 	       (overlay_same_prefix(&c->inner.addr6, &l->o) && overlay_link(&c->inner.addr6) == LINK_INNER &&
 		!IN6_ARE_ADDR_EQUAL(&c->inner.addr6, &gw6));

@@ -95,10 +95,25 @@ int plan_selection(struct plan *p, uint32_t id, const struct prefix *dst, size_t
 				!memcmp(&dst[j].a6, &dst[i].a6, dst[i].family == AF_INET6 ? 16 : 4);
 		if (again)
 			continue;
-		r = build_route(p, &(struct kobj_route){ .type = ROUTE_UNREACHABLE,
-							 .dst = dst[i],
-							 .table = RT_TABLE_ANON,
-							 .metric = ROUTE_METRIC_UNREACHABLE + id });
+		r = build_unreachable(p, dst[i], RT_TABLE_ANON, ROUTE_METRIC_UNREACHABLE + id);
 	}
+	return r;
+}
+
+int plan_selection_rules(struct plan *p, const struct plan *selections)
+{
+	_cleanup_plan_ struct plan base = { 0 };
+	int r = plan_base(&base);
+	if (r >= 0)
+		r = plan_client_base(&base);
+	for (size_t i = 0; r >= 0 && i < base.n; i++) {
+		const struct kobject *o = &base.v[i];
+		if (o->type == KOBJ_NFT && o->nft.family == NFT_INET &&
+		    (o->nft.kind != NFT_CHAIN || !strcmp(o->nft.name, "kill_judge")))
+			r = plan_add_copy(p, o);
+	}
+	for (size_t i = 0; r >= 0 && i < selections->n; i++)
+		if (selections->v[i].type == KOBJ_NFT)
+			r = plan_add_copy(p, &selections->v[i]);
 	return r;
 }
