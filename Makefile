@@ -113,11 +113,12 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/doc/anond
 	install -m 755 $(B)/anond $(DESTDIR)$(PREFIX)/sbin/anond
 	install -m 755 $(B)/anonctl $(DESTDIR)$(PREFIX)/bin/anonctl
-	install -m 755 scripts/anon-charon $(DESTDIR)$(PREFIX)/lib/anond/anon-charon
+	install -m 755 scripts/anon-charon scripts/user-is-carried $(DESTDIR)$(PREFIX)/lib/anond/
+	install -m 644 scripts/socks-resolv.conf $(DESTDIR)$(PREFIX)/lib/anond/
 	install -m 644 userspace/man/anonctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 userspace/man/anond.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 userspace/man/anond.8 $(DESTDIR)$(PREFIX)/share/man/man8/
-	install -m 644 userspace/man/anon-host.7 userspace/man/anon-exit.7 $(DESTDIR)$(PREFIX)/share/man/man7/
+	install -m 644 userspace/man/anon-host.7 userspace/man/anon-gateway.7 userspace/man/anon-exit.7 $(DESTDIR)$(PREFIX)/share/man/man7/
 	for u in scripts/systemd/*.service scripts/systemd/*.socket; do sed 's|@PREFIX@|$(PREFIX)|g' $$u \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}; done
 	install -m 644 scripts/systemd/anond.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/anond.conf

@@ -20,9 +20,18 @@ anon_relay() { # HOST
 		on "$1" anonctl relay descriptor --keys /var/lib/anond/keys --name "$1" "${args[@]}" >"$NET/$1.json"
 }
 
+# The interfaces to the hosts whose router this one is.
+behind() { # HOST
+	local h lans=()
+	for h in "${HOSTS[@]}"; do [ "${VIA[$h]}" != "$1" ] || lans+=("\"$h\""); done
+	local IFS=,
+	echo "${lans[*]}"
+}
+
 anon_conf() { # HOST
 	local role=() resolver
 	has_role "$1" client && role+=('"client"')
+	has_role "$1" gateway && role+=('"gateway"')
 	has_role "$1" relay && role+=('"relay"')
 	has_role "$1" exit && role+=('"exit"')
 	local IFS=,
@@ -34,6 +43,7 @@ user = "anond"
 group = "anond"
 vici = "/run/charon.anond.vici"
 C
+	! has_role "$1" gateway || echo "lan = { $(behind "$1") }"
 	! has_role "$1" relay || echo 'keys = "/var/lib/anond/keys"'
 	resolver=$(web_host)
 	! has_role "$1" exit || printf 'exit {\n\tinner4 = "100.96.0.0/16"\n\tresolver = "%s"\n}\n' "${ADDR4[$resolver]}"
@@ -127,4 +137,14 @@ anon_up() {
 	anon_user && anon_configure && each_anon_host anon_start
 }
 
-anon_down() { each_anon_host anon_stop; }
+# A relay that is stopped with a circuit leaves it in the kernel, on purpose: the last word of who closed one may be under way.
+relays_settled() {
+	local h
+	for h in $(anon_hosts); do
+		! has_role "$h" relay || ! [ -e "$BED/anond.$h" ] || gives 0 eval "on $h anonctl status --json | jq .circuits" || return 1
+	done
+}
+anon_down() {
+	wait_for 10 relays_settled
+	each_anon_host anon_stop
+}

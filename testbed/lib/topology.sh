@@ -42,7 +42,7 @@ anon_hosts() {
 	for h in "${HOSTS[@]}"; do [ -z "${ROLE[$h]:-}" ] || echo "$h"; done
 }
 
-forwards() { [ "$1" = inet ] || [ -n "${NAT[$1]:-}" ] || has_role "$1" relay; }
+forwards() { [ "$1" = inet ] || [ -n "${NAT[$1]:-}" ] || has_role "$1" relay || has_role "$1" gateway; }
 
 # A gateway is .1 of the host's /24, on the router's end of the link, as many hosters do it.
 gateway4() { echo "${1%.*}.1"; }

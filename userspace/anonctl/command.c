@@ -11,8 +11,11 @@
 
 #define ONLINE (OPT_BIT(OPT_JSON) | OPT_BIT(OPT_SOCKET))
 #define UP_OPTIONS                                                                                                     \
-	(OPT_BIT(OPT_HOPS) | OPT_BIT(OPT_PATH) | OPT_BIT(OPT_TO) | OPT_BIT(OPT_WAIT) | OPT_BIT(OPT_NO_WAIT) | ONLINE)
-#define DOCTOR_OPTIONS (OPT_BIT(OPT_RELAY) | OPT_BIT(OPT_EXIT) | OPT_BIT(OPT_NETWORK) | OPT_BIT(OPT_KEY) | ONLINE)
+	(OPT_BIT(OPT_HOPS) | OPT_BIT(OPT_PATH) | OPT_BIT(OPT_TO) | OPT_BIT(OPT_FROM) | OPT_BIT(OPT_USER) |             \
+	 OPT_BIT(OPT_PORT) | OPT_BIT(OPT_WAIT) | OPT_BIT(OPT_NO_WAIT) | ONLINE)
+#define DOCTOR_OPTIONS                                                                                                 \
+	(OPT_BIT(OPT_RELAY) | OPT_BIT(OPT_EXIT) | OPT_BIT(OPT_GATEWAY) | OPT_BIT(OPT_NETWORK) | OPT_BIT(OPT_KEY) |     \
+	 ONLINE)
 #define DESCRIPTOR_REQUIRED (OPT_BIT(OPT_KEYS) | OPT_BIT(OPT_NAME) | OPT_BIT(OPT_ADDRESS))
 #define MAKE_REQUIRED (OPT_BIT(OPT_KEY) | OPT_BIT(OPT_DAYS) | OPT_BIT(OPT_OUT))
 #define NO_LIMIT SIZE_MAX

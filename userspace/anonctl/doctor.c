@@ -113,7 +113,8 @@ static int local_kernel_checks(json_t *list, const struct arguments *a)
 	bool relay = arguments_has(a, OPT_RELAY) || arguments_has(a, OPT_EXIT);
 	_cleanup_free_ struct probe_result *results = NULL;
 	size_t n = 0;
-	int r = kernel_probe(relay ? PROBE_RELAY : PROBE_CLIENT, &results, &n);
+	unsigned int roles = (relay ? PROBE_RELAY : PROBE_CLIENT) | (arguments_has(a, OPT_GATEWAY) ? PROBE_GATEWAY : 0);
+	int r = kernel_probe(roles, &results, &n);
 
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = add(list, results[i].name, results[i].ok, results[i].needed,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <pwd.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "lib/reply.h"
 #include "model/ids.h"
 #include "model/prefix.h"
+#include "model/selection.h"
 
 #define ANSWER_MARGIN 10u /* seconds on top of --wait */
 
@@ -94,23 +96,80 @@ static int add_path(json_t *args, const char *text, uint32_t hops, struct error 
 	return 0;
 }
 
-static int add_to(json_t *args, const struct arguments *a, struct error *err)
+static int add_prefix(json_t *list, const char *option, const char *text, struct error *err)
+{
+	char canonical[PREFIX_TEXT_MAX];
+	struct prefix p;
+
+	if (prefix_parse(text, &p) < 0)
+		return error_set(err, -EINVAL, "--%s: %.60s is no address or prefix such as 192.0.2.0/24", option,
+				 text);
+	prefix_format(&p, canonical);
+	return json_array_append_new(list, json_string(canonical)) < 0 ? error_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+/* --to or --from, by their name also in the request. */
+static int add_prefixes(json_t *args, const struct arguments *a, enum opt o, struct error *err)
+{
+	const char *name = option_infos[o].name;
+	json_t *list = json_array();
+	int r = json_object_set_new(args, name, list) < 0 ? error_set(err, -ENOMEM, "out of memory") : 0;
+
+	for (size_t i = 0; i < a->n_values[o] && r == 0; i++) {
+		const char *text = a->values[o][i];
+		bool all = o == OPT_FROM && strcmp(text, "lan") == 0;
+
+		r = add_prefix(list, name, all ? "0.0.0.0/0" : text, err);
+		if (r == 0 && all)
+			r = add_prefix(list, name, "::/0", err);
+	}
+	return r;
+}
+
+static int add_users(json_t *args, const struct arguments *a, struct error *err)
 {
 	json_t *list = json_array();
 
-	if (json_object_set_new(args, "to", list) < 0)
+	if (json_object_set_new(args, "users", list) < 0)
 		return error_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < a->n_values[OPT_TO]; i++) {
-		const char *text = a->values[OPT_TO][i];
-		char canonical[PREFIX_TEXT_MAX];
-		struct prefix p;
+	for (size_t i = 0; i < a->n_values[OPT_USER]; i++) {
+		const char *name = a->values[OPT_USER][i];
+		const struct passwd *pw = getpwnam(name);
+		uint32_t id;
 
-		if (prefix_parse(text, &p) < 0)
-			return error_set(err, -EINVAL, "--to: %.60s is no address or prefix such as 192.0.2.0/24",
-					 text);
-		prefix_format(&p, canonical);
-		if (json_array_append_new(list, json_string(canonical)) < 0)
+		if (pw)
+			id = pw->pw_uid;
+		else if (arguments_number("--user", name, 0, UINT32_MAX - 1, &id, err) < 0)
+			return error_set(err, -EINVAL, "--user: there is no user %.60s", name);
+		if (json_array_append_new(list, json_integer(id)) < 0)
 			return error_set(err, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+/* Without a protocol both are meant. */
+static int add_ports(json_t *args, const struct arguments *a, struct error *err)
+{
+	static const char *const protos[] = { "tcp/", "udp/" };
+	json_t *list = json_array();
+
+	if (json_object_set_new(args, "ports", list) < 0)
+		return error_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < a->n_values[OPT_PORT]; i++) {
+		const char *said = a->values[OPT_PORT][i];
+		bool one = strchr(said, '/');
+
+		for (size_t k = 0; k < (one ? 1 : ARRAY_SIZE(protos)); k++) {
+			char text[32];
+			struct port_range r;
+
+			snprintf(text, sizeof(text), "%s%.24s", one ? "" : protos[k], said);
+			if (strlen(said) > 24 || port_range_parse(text, &r) < 0)
+				return error_set(err, -EINVAL, "--port: %.60s is no port such as 443 or udp/5000-5010",
+						 said);
+			if (json_array_append_new(list, json_string(text)) < 0)
+				return error_set(err, -ENOMEM, "out of memory");
+		}
 	}
 	return 0;
 }
@@ -142,8 +201,16 @@ static int up_args(const struct arguments *a, json_t *args, uint32_t *ret_wait, 
 		r = error_set(err, -ENOMEM, "out of memory");
 	if (r == 0 && arguments_has(a, OPT_PATH))
 		r = add_path(args, a->value[OPT_PATH], hops, err);
+	if (r == 0 && arguments_has(a, OPT_TO) && arguments_has(a, OPT_FROM))
+		r = error_set(err, -EINVAL, "--to and --from exclude each other");
 	if (r == 0 && arguments_has(a, OPT_TO))
-		r = add_to(args, a, err);
+		r = add_prefixes(args, a, OPT_TO, err);
+	if (r == 0 && arguments_has(a, OPT_FROM))
+		r = add_prefixes(args, a, OPT_FROM, err);
+	if (r == 0 && arguments_has(a, OPT_USER))
+		r = add_users(args, a, err);
+	if (r == 0 && arguments_has(a, OPT_PORT))
+		r = add_ports(args, a, err);
 	return r < 0 ? r : add_wait(args, a, ret_wait, err);
 }
 

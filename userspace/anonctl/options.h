@@ -16,6 +16,9 @@ enum opt {
 	OPT_HOPS,
 	OPT_PATH,
 	OPT_TO,
+	OPT_FROM,
+	OPT_USER,
+	OPT_PORT,
 	OPT_WAIT,
 	OPT_NO_WAIT,
 	OPT_ALL,
@@ -25,6 +28,7 @@ enum opt {
 	OPT_GUARD,
 	OPT_EXIT,
 	OPT_RELAY,
+	OPT_GATEWAY,
 	OPT_KEY,
 	OPT_DAYS,
 	OPT_LINK_MTU,
@@ -37,7 +41,7 @@ enum opt {
 };
 
 #define OPT_BIT(o) (UINT32_C(1) << (o))
-#define OPT_TIMES_MAX 256u /* how often --to and --address may stand */
+#define OPT_TIMES_MAX 256u /* how often one that repeats may stand */
 
 struct option_info {
 	const char *name;

@@ -83,14 +83,40 @@ static bool is_default_route(const char *s)
 	return s && (strcmp(s, "0.0.0.0/0") == 0 || strcmp(s, "::/0") == 0);
 }
 
-static const char *destinations(const json_t *circuit, char buf[JOIN_MAX])
+/* "Internet", or the prefixes; of a gateway's circuit whom it serves. */
+static const char *where(const json_t *circuit, char buf[JOIN_MAX])
 {
-	const json_t *to = json_object_get(circuit, "to");
-	size_t n = json_array_size(to), i = 0;
+	const json_t *from = json_object_get(circuit, "from"), *list = from ? from : json_object_get(circuit, "to");
+	size_t n = json_array_size(list), i = 0;
+	char text[JOIN_MAX];
 
-	while (i < n && is_default_route(json_string_value(json_array_get(to, i))))
+	while (i < n && is_default_route(json_string_value(json_array_get(list, i))))
 		i++;
-	return i == n ? "Internet" : join(to, ", ", buf);
+	if (i == n)
+		return from ? "Internet for the LAN" : "Internet";
+	if (!from)
+		return join(list, ", ", buf);
+	snprintf(buf, JOIN_MAX, "Internet for %.*s", (int)(JOIN_MAX - sizeof("Internet for ")), join(list, ", ", text));
+	return buf;
+}
+
+/* And for which ports and users. */
+static const char *selection(const json_t *circuit, char buf[JOIN_MAX])
+{
+	const json_t *users = json_object_get(circuit, "users"), *ports = json_object_get(circuit, "ports"), *v;
+	char base[JOIN_MAX], text[JOIN_MAX];
+	size_t len, i;
+
+	snprintf(buf, JOIN_MAX, "%s", where(circuit, base));
+	len = strlen(buf);
+	if (json_array_size(ports))
+		snprintf(buf + len, JOIN_MAX - len, ", %s", join(ports, ", ", text));
+	json_array_foreach (users, i, v) {
+		len = strlen(buf);
+		snprintf(buf + len, JOIN_MAX - len, "%s%lld", i ? ", " : " for user ",
+			 (long long)json_integer_value(v));
+	}
+	return buf;
 }
 
 static const char *inner_address(const json_t *circuit)
@@ -111,7 +137,7 @@ void show_circuit_up(const json_t *body, const struct show_time *now, FILE *out)
 	fputs(": client -> ", out);
 	text_put(out, join(json_object_get(body, "path"), " -> ", path));
 	fputs(" -> ", out);
-	text_put(out, destinations(body, to));
+	text_put(out, selection(body, to));
 	if (device[0]) {
 		fputs(" (", out);
 		text_put(out, device);
@@ -218,7 +244,7 @@ void show_circuit_list(const json_t *body, const struct show_time *now, FILE *ou
 		table_set(&t, 0, scalar(json_object_get(c, "id"), buf));
 		table_set(&t, 1, text_of(c, "state"));
 		table_set(&t, 2, join(json_object_get(c, "path"), ",", list));
-		table_set(&t, 3, destinations(c, list));
+		table_set(&t, 3, selection(c, list));
 		table_set(&t, 4, text_of(c, "device"));
 		table_set(&t, 5, scalar(json_object_get(c, "mtu"), buf));
 		table_set(&t, 6, inner_address(c));
@@ -249,7 +275,7 @@ void show_circuit(const json_t *body, const struct show_time *now, FILE *out)
 	put_line(out, "state", text_of(body, "state"));
 	put_line(out, "reason", text_of(body, "reason"));
 	put_line(out, "path", join(json_object_get(body, "path"), " -> ", list));
-	put_line(out, "to", destinations(body, list));
+	put_line(out, "to", selection(body, list));
 	for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		put_line(out, plain[i], scalar(json_object_get(body, plain[i]), buf));
 	put_line(out, "age", duration(int_of(body, "age"), buf));

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "anond/record.h"
+#include "anond/selection_json.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/reply.h"
@@ -25,7 +26,7 @@ static void rebuild_later(struct client_circuit *cc);
 
 int client_circuit_plan_selection(const struct client_circuit *cc, struct plan *plan)
 {
-	return plan_selection(plan, cc->id, cc->to, cc->n_to);
+	return plan_selection(plan, cc->id, &cc->sel, &cc->env->conf->lans);
 }
 
 static int extra_plan(const struct client_circuit *cc, struct plan *plan)
@@ -60,11 +61,7 @@ static void selection_remove(const struct client_circuit *cc)
 
 static int routes_plan(const struct client_circuit *cc, struct plan *plan)
 {
-	struct origin_circuit c = *cc->placed;
-
-	c.n_selectors = cc->n_to;
-	c.selectors = cc->to;
-	return plan_origin_routes(plan, &c, 1 + cc->id);
+	return plan_origin_routes(plan, cc->placed, &cc->sel, &cc->env->conf->lans, 1 + cc->id);
 }
 
 static int route(struct client_circuit *cc)
@@ -607,7 +604,7 @@ static void set_path(struct client_circuit *cc, size_t hops, const char *const *
 		snprintf(cc->pin[i], sizeof(cc->pin[i]), "%s", pin[i]);
 }
 
-int client_circuit_new(struct client_env *env, uint32_t id, struct prefix *to, size_t n_to, size_t hops,
+int client_circuit_new(struct client_env *env, uint32_t id, const struct selection *sel, size_t hops,
 		       const char *const *pin, struct client_circuit **ret, struct error *err)
 {
 	struct client_circuit *cc = allocate(env, id, hops);
@@ -621,8 +618,7 @@ int client_circuit_new(struct client_env *env, uint32_t id, struct prefix *to, s
 		return r;
 	}
 	set_path(cc, hops, pin);
-	cc->to = to;
-	cc->n_to = n_to;
+	cc->sel = *sel;
 	*ret = cc;
 	return 0;
 }
@@ -749,8 +745,7 @@ int client_circuit_adopt(struct client_env *env, const struct client_saved *s, c
 	if (!cc)
 		return -ENOMEM;
 	set_path(cc, s->hops, s->pin);
-	cc->to = s->to;
-	cc->n_to = s->n_to;
+	cc->sel = s->sel;
 	r = selection_apply(cc);
 	if (r < 0) {
 		free(cc);
@@ -786,11 +781,11 @@ int client_circuit_add_extra(struct client_circuit *cc, const struct kobject *o)
 	struct prefix *to;
 
 	if (cc->stray && o->type == KOBJ_ROUTE) {
-		to = reallocarray(cc->to, cc->n_to + 1, sizeof(*to));
+		to = reallocarray(cc->sel.prefixes, cc->sel.n + 1, sizeof(*to));
 		if (!to)
 			return -ENOMEM;
-		cc->to = to;
-		cc->to[cc->n_to++] = o->route.dst;
+		cc->sel.prefixes = to;
+		cc->sel.prefixes[cc->sel.n++] = o->route.dst;
 	}
 	return plan_add_copy(&cc->extra, o);
 }
@@ -826,7 +821,7 @@ void client_circuit_forget(struct client_circuit *cc)
 	origin_free(cc->origin);
 	plan_clear(&cc->extra);
 	free(cc->placed);
-	free(cc->to);
+	selection_clear(&cc->sel);
 	free(cc);
 }
 
@@ -949,18 +944,6 @@ static json_t *path_json(const struct client_circuit *cc)
 	return path;
 }
 
-static json_t *to_json(const struct client_circuit *cc)
-{
-	json_t *to = json_array();
-	char text[PREFIX_TEXT_MAX];
-
-	for (size_t i = 0; i < cc->n_to; i++) {
-		prefix_format(&cc->to[i], text);
-		json_array_append_new(to, json_string(text));
-	}
-	return to;
-}
-
 static void add_inner(json_t *j, const struct client_circuit *cc)
 {
 	const struct inner *in = &cc->placed->inner;
@@ -998,9 +981,11 @@ static json_t *layers_json(const struct client_circuit *cc)
 json_t *client_circuit_json(const struct client_circuit *cc, bool layers)
 {
 	uint64_t now = clock_monotonic_ms();
-	json_t *j = json_pack("{s:i, s:s, s:s, s:o, s:o, s:I}", "id", (int)cc->id, "state", client_circuit_state(cc),
-			      "reason", client_circuit_is_down(cc) ? cc->reason : "", "path", path_json(cc), "to",
-			      to_json(cc), "age", (json_int_t)((now - cc->since_ms) / 1000));
+	json_t *j = json_pack("{s:i, s:s, s:s, s:o, s:I}", "id", (int)cc->id, "state", client_circuit_state(cc),
+			      "reason", client_circuit_is_down(cc) ? cc->reason : "", "path", path_json(cc), "age",
+			      (json_int_t)((now - cc->since_ms) / 1000));
+
+	selection_to_json(&cc->sel, j);
 
 	if (cc->error[0])
 		json_object_set_new(j, "error", json_string(cc->error));

@@ -15,6 +15,7 @@
 #include "anond/overlay.h"
 #include "circuit/origin.h"
 #include "lib/hash.h"
+#include "model/selection.h"
 
 #define ATTEMPTS_MAX 3	  /* paths tried until the first opens; a pinned path is tried once */
 #define SUSPECTS_MAX 15	  /* relays kept out of the next path; the oldest go first */
@@ -41,8 +42,7 @@ struct client_circuit {
 	UT_hash_handle hh;
 	struct client_env *env;
 	uint32_t id; /* also the slot and the selection's id: device anon<id> */
-	struct prefix *to;
-	size_t n_to;
+	struct selection sel;
 	size_t hops;
 	bool pinned; /* path is the user's own choice: */
 	char pin[HOPS_MAX][RELAY_NAME_MAX];
@@ -61,7 +61,7 @@ struct client_circuit {
 	char error[256];	       /* why the last attempt to build it again failed */
 	/*
 	 * Parts of a kill switch with its id that an earlier run left and the journal does not know. stray: that is
-	 * all there is of it, and `to` is what their routes say.
+	 * all there is of it, and `sel` is what their routes say.
 	 */
 	struct plan extra;
 	bool stray;
@@ -71,10 +71,10 @@ struct client_circuit {
 };
 
 /*
- * Takes over `to` (malloc) unless it fails. pin: hops names, or NULL. Nothing is done yet; the caller saves it, so that
- * there is never a kill switch that the next start does not know, and calls client_circuit_start.
+ * Takes over what sel holds unless it fails. pin: hops names, or NULL. Nothing is done yet; the caller saves it, so
+ * that there is never a kill switch that the next start does not know, and calls client_circuit_start.
  */
-int client_circuit_new(struct client_env *env, uint32_t id, struct prefix *to, size_t n_to, size_t hops,
+int client_circuit_new(struct client_env *env, uint32_t id, const struct selection *sel, size_t hops,
 		       const char *const *pin, struct client_circuit **ret, struct error *err);
 /* Applies the kill switch and starts building. On an error nothing of it is in the kernel. */
 int client_circuit_start(struct client_circuit *cc, struct error *err);
@@ -93,8 +93,7 @@ int client_circuit_renew(struct client_circuit *cc, struct error *err);
 
 struct client_saved {
 	uint32_t id;
-	struct prefix *to; /* taken over unless it fails */
-	size_t n_to;
+	struct selection sel; /* taken over unless it fails */
 	size_t hops;
 	const char *const *pin; /* hops names, or NULL */
 	bool opened;

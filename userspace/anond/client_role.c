@@ -8,6 +8,7 @@
 #include "anond/client_circuit.h"
 #include "anond/journal.h"
 #include "anond/record.h"
+#include "anond/selection_json.h"
 #include "anond/selections.h"
 #include "anond/up_request.h"
 #include "lib/log.h"
@@ -46,19 +47,16 @@ struct client_role {
 /* What the user asked for. */
 static json_t *wish_of(const struct client_circuit *cc)
 {
-	json_t *to = json_array(), *pin = NULL;
-	char text[PREFIX_TEXT_MAX];
+	json_t *pin = NULL, *wish;
 
-	for (size_t i = 0; i < cc->n_to; i++) {
-		prefix_format(&cc->to[i], text);
-		json_array_append_new(to, json_string(text));
-	}
 	if (cc->pinned)
 		pin = json_array();
 	for (size_t i = 0; pin && i < cc->hops; i++)
 		json_array_append_new(pin, json_string(cc->pin[i]));
-	return json_pack("{s:I, s:o, s:i, s:o}", "id", (json_int_t)cc->id, "to", to, "hops", (int)cc->hops, "path",
+	wish = json_pack("{s:I, s:i, s:o}", "id", (json_int_t)cc->id, "hops", (int)cc->hops, "path",
 			 pin ? pin : json_null());
+	selection_to_json(&cc->sel, wish);
+	return wish;
 }
 
 static json_t *circuit_line(const struct client_circuit *cc)
@@ -299,6 +297,7 @@ static int adopt_one(struct client_role *c, const struct saved *s, const struct 
 	const char *pin[HOPS_MAX];
 	struct client_circuit *cc;
 	struct origin_record rec;
+	struct error ignored;
 	int r, pinned;
 
 	if (hops < 1 || hops > HOPS_MAX || s->id < 1 || s->id > SLOT_MAX)
@@ -311,12 +310,11 @@ static int adopt_one(struct client_role *c, const struct saved *s, const struct 
 	if (record_to_origin(json_object_get(s->circuit, "open"), &rec) == 0 && rec.circuit.slot == s->id &&
 	    rec.circuit.n_layers == saved.hops)
 		saved.open = &rec;
-	r = selections_prefixes(json_object_get(s->circuit, "to"), &saved.to, &saved.n_to);
-	if (r < 0)
-		return r;
+	if (selection_from_json(s->circuit, false, &saved.sel, &ignored) < 0)
+		return -EBADMSG;
 	r = client_circuit_adopt(&c->env, &saved, have, &cc);
 	if (r < 0) {
-		free(saved.to);
+		selection_clear(&saved.sel);
 		return r;
 	}
 	HASH_ADD(hh, c->circuits, id, sizeof(cc->id), cc);
@@ -360,6 +358,9 @@ static int64_t kill_id(const struct kobject *o)
 			       ? metric - ROUTE_METRIC_UNREACHABLE
 			       : 0;
 	}
+	/* lan_base: kill_lan_judge looks into them */
+	if (o->type == KOBJ_NFT && o->nft.kind == NFT_SET && strncmp(o->nft.name, "lan", 3) == 0)
+		return 0;
 	if (o->type != KOBJ_NFT || o->nft.kind != NFT_CHAIN || strncmp(o->nft.name, "kill", 4) != 0)
 		return -1;
 	if (o->nft.name[4] < '1' || o->nft.name[4] > '9')
@@ -415,7 +416,7 @@ static int wanted_plan(const struct client_role *c, struct plan *wanted)
 	int r = plan_base(wanted);
 
 	if (r == 0)
-		r = plan_client_base(wanted);
+		r = plan_client_base(wanted, &c->c.conf->lans);
 	for (cc = c->circuits; r == 0 && cc; cc = cc->hh.next)
 		r = client_circuit_plan(cc, wanted);
 	return r;
@@ -442,10 +443,10 @@ static int load_selections(struct client_role *c, struct error *err)
 {
 	json_t *list = NULL, *wish;
 	size_t i, before = HASH_COUNT(c->saved);
-	int r = selections_load(c->c.conf->state, &list, err);
+	int r = selections_load(c->c.conf->state, &c->c.conf->lans, &list, err);
 
 	if (r < 0) /* what it protects is not known, so everything is, before the start fails */
-		return selections_block(c->c.conf->state, true, c->c.kernel, err);
+		return selections_block(c->c.conf->state, true, &c->c.conf->lans, c->c.kernel, err);
 	json_array_foreach (list, i, wish) {
 		uint32_t id = (uint32_t)json_integer_value(json_object_get(wish, "id"));
 		json_t *line = json_pack("{s:O}", "circuit", wish);
@@ -514,9 +515,9 @@ static int fences_plan(const struct client_role *c, const struct client_circuit 
 		if (base.v[i].type == KOBJ_NFT)
 			r = plan_add_copy(ret, &base.v[i]);
 	for (cc = c->circuits; r == 0 && cc; cc = cc->hh.next)
-		if ((!only || cc == only) && (!cc->stray || (cc->n_to && stray_lacks(cc, have))))
+		if ((!only || cc == only) && (!cc->stray || (cc->sel.n && stray_lacks(cc, have))))
 			r = client_circuit_plan_selection(cc, &selections);
-	return r < 0 ? r : plan_selection_rules(ret, &selections);
+	return r < 0 ? r : plan_selection_rules(ret, &c->c.conf->lans, &selections);
 }
 
 static int fences_apply(const struct client_role *c, const struct client_circuit *only, const struct plan *have)
@@ -547,7 +548,7 @@ static void repair_selections(const struct client_role *c)
 	int r = plan_base(&plan);
 
 	if (r == 0)
-		r = plan_client_base(&plan);
+		r = plan_client_base(&plan, &c->c.conf->lans);
 	for (cc = c->circuits; r == 0 && cc; cc = cc->hh.next)
 		if (!cc->stray)
 			r = client_circuit_plan_selection(cc, &plan);
@@ -578,7 +579,7 @@ size_t client_role_repair(struct client_role *c)
 static int base_apply(struct client_role *c, struct error *err)
 {
 	_cleanup_plan_ struct plan plan = { 0 };
-	int r = plan_client_base(&plan);
+	int r = plan_client_base(&plan, &c->c.conf->lans);
 
 	if (r == 0)
 		r = kernel_apply(c->c.kernel, &plan);
@@ -651,7 +652,7 @@ static void remove_all(struct client_role *c)
 	_cleanup_plan_ struct plan plan = { 0 };
 
 	overlay_teardown(c->overlay);
-	if (plan_client_base(&plan) < 0 || kernel_remove(c->c.kernel, &plan) < 0)
+	if (plan_client_base(&plan, &c->c.conf->lans) < 0 || kernel_remove(c->c.kernel, &plan) < 0)
 		log_err("cannot remove the client from the kernel: %s", kernel_error_text(c->c.kernel));
 }
 
@@ -732,41 +733,15 @@ static uint32_t free_id(const struct client_role *c)
 	return id;
 }
 
-static bool prefix_same(const struct prefix *a, const struct prefix *b)
-{
-	return a->family == b->family && a->len == b->len &&
-	       memcmp(&a->a6, &b->a6, a->family == AF_INET ? sizeof(a->a4) : sizeof(a->a6)) == 0;
-}
-
-static bool lists(const struct prefix *v, size_t n, const struct prefix *p)
-{
-	for (size_t i = 0; i < n; i++)
-		if (prefix_same(&v[i], p))
-			return true;
-	return false;
-}
-
-/* The circuit that carries one of these destinations already. Beside a stray another one may be made. */
-static struct client_circuit *conflict(const struct client_role *c, const struct prefix *to, size_t n)
+/* The circuit that carries some of it already. Beside a stray another one may be made. */
+static struct client_circuit *conflict(const struct client_role *c, const struct selection *sel)
 {
 	struct client_circuit *cc;
 
 	for (cc = c->circuits; cc; cc = cc->hh.next)
-		for (size_t i = 0; i < n && !cc->stray; i++)
-			if (lists(cc->to, cc->n_to, &to[i]))
-				return cc;
+		if (!cc->stray && selection_conflict(&cc->sel, sel))
+			return cc;
 	return NULL;
-}
-
-static bool same_selection(const struct client_circuit *cc, const struct prefix *to, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!lists(cc->to, cc->n_to, &to[i]))
-			return false;
-	for (size_t i = 0; i < cc->n_to; i++)
-		if (!lists(to, n, &cc->to[i]))
-			return false;
-	return true;
 }
 
 static int reply_code(int r)
@@ -807,15 +782,15 @@ static void forgotten(struct client_role *c, uint32_t id)
 			err.text);
 }
 
-/* On an error nothing of it is left, neither in the kernel nor in the journal, and a->to is the caller's. */
+/* On an error nothing of it is left, neither in the kernel nor in the journal, and a->sel is the caller's. */
 static int begin(struct client_role *c, struct up_request *a, struct client_circuit **ret, struct error *err)
 {
 	struct client_circuit *cc;
-	int r = client_circuit_new(&c->env, free_id(c), a->to, a->n_to, a->hops, a->pinned ? a->pin : NULL, &cc, err);
+	int r = client_circuit_new(&c->env, free_id(c), &a->sel, a->hops, a->pinned ? a->pin : NULL, &cc, err);
 
 	if (r < 0)
 		return r;
-	a->to = NULL;
+	a->sel = (struct selection){ 0 };
 	HASH_ADD(hh, c->circuits, id, sizeof(cc->id), cc);
 	r = remember(c, cc, err);
 	if (r == 0)
@@ -835,14 +810,16 @@ void client_role_up(struct client_role *c, struct control_conn *conn, const json
 	struct up_request a = { 0 };
 	struct error err = { "" }, why = { "" };
 	int r = up_request_parse(args, c->c.conf->hops, &a, &err);
-	struct client_circuit *cc = r == 0 ? conflict(c, a.to, a.n_to) : NULL;
+	struct client_circuit *cc = r == 0 ? conflict(c, &a.sel) : NULL;
 
-	if (r == 0 && cc && client_circuit_is_down(cc) && same_selection(cc, a.to, a.n_to)) {
+	if (r == 0 && a.sel.lan && !c->c.conf->lans.n)
+		r = error_set(&err, -EINVAL, "this host is no gateway: see `lan` in anond.conf(5)");
+	if (r == 0 && cc && client_circuit_is_down(cc) && selection_same(&cc->sel, &a.sel)) {
 		r = client_circuit_again(cc, a.hops, a.pinned ? a.pin : NULL, &err);
 		if (save_selections(c, &why) < 0)
 			log_err("circuit %u: its path is not remembered: %s", cc->id, why.text);
 	} else if (r == 0 && cc) {
-		control_error(conn, REPLY_CONFLICT, "circuit %u carries one of these destinations already", cc->id);
+		control_error(conn, REPLY_CONFLICT, "circuit %u carries one of these already", cc->id);
 		up_request_clear(&a);
 		return;
 	} else if (r == 0 && HASH_COUNT(c->circuits) >= CIRCUITS_MAX) {

@@ -44,14 +44,17 @@ static const char *parse_role(const char *value, struct config *conf)
 	static const struct {
 		const char *name;
 		unsigned int bits;
-	} roles[] = { { "client", ROLE_CLIENT }, { "relay", ROLE_RELAY }, { "exit", ROLE_RELAY | ROLE_EXIT } };
+	} roles[] = { { "client", ROLE_CLIENT },
+		      { "gateway", ROLE_CLIENT | ROLE_GATEWAY },
+		      { "relay", ROLE_RELAY },
+		      { "exit", ROLE_RELAY | ROLE_EXIT } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
 		if (strcmp(value, roles[i].name) == 0) {
 			conf->roles |= roles[i].bits;
 			return NULL;
 		}
-	return "a role is client, relay or exit";
+	return "a role is client, gateway, relay or exit";
 }
 
 static const char *parse_network_key(const char *value, struct config *conf)
@@ -152,6 +155,11 @@ static const char *parse_pool4_by(const char *value, struct config *conf)
 									       : "neither circuit nor destination";
 }
 
+static const char *parse_lan(const char *value, struct config *conf)
+{
+	return lans_add(&conf->lans, value);
+}
+
 static const char *parse_policy(const char *value, struct config *conf)
 {
 	return exit_policy_add(&conf->exit.policy, value);
@@ -180,7 +188,7 @@ static const char *parse_policy(const char *value, struct config *conf)
 	}
 
 static const struct option options[] = {
-	LIST(NULL, "role", parse_role, "what this node is: client, relay, exit (default: client)"),
+	LIST(NULL, "role", parse_role, "what this node is: client, gateway, relay, exit (default: client)"),
 	TEXT("network", network, "/etc/anond/network.json", "network file; its signature is in the file .sig"),
 	WORD(NULL, "network-key", NULL, parse_network_key, "public key that must have signed the network file"),
 	TEXT("keys", keys, "/var/lib/anond/keys", "directory of the relay's keys"),
@@ -193,6 +201,7 @@ static const struct option options[] = {
 	WORD(NULL, "suite", "aes128gcm16", parse_suite, "ESP transform: aes128gcm16 or chacha20poly1305"),
 	UINT(NULL, "lifetime", timing.lifetime_s, NULL, 60, LIFETIME_MAX, 1, "seconds until a circuit expires"),
 	WORD(NULL, "log-level", "info", parse_log_level, "error, warning, notice, info or debug"),
+	LIST(NULL, "lan", parse_lan, "gateway: the interfaces behind which its hosts are"),
 	BOOL(NULL, "guard", guard, "true", "relay: take anonymous clients"),
 
 	UINT("timings", "create-timeout", timing.create_timeout_ms, NULL, 1, 300, 1000,
@@ -495,6 +504,11 @@ static int check(struct config *conf, struct error *err)
 		conf->roles = ROLE_CLIENT;
 	if ((conf->roles & ROLE_CLIENT) && (conf->roles & ROLE_RELAY))
 		return error_set(err, -EINVAL, "role: a relay cannot be a client too");
+	if ((conf->roles & ROLE_GATEWAY) && !conf->lans.n)
+		return error_set(err, -EINVAL, "lan: missing; a gateway has an interface to the hosts it serves");
+	if (!(conf->roles & ROLE_GATEWAY) && conf->lans.n)
+		return error_set(err, -EINVAL,
+				 "lan: only a gateway has one; without this role its hosts are not protected");
 	if (check_path("network", conf->network, 4000, err) < 0 || check_path("keys", conf->keys, 4000, err) < 0 ||
 	    check_path("run", conf->run, SOCKET_PATH_MAX - strlen("/control"), err) < 0 ||
 	    check_path("state", conf->state, 4000, err) < 0 || check_path("vici", conf->vici, SOCKET_PATH_MAX, err) < 0)

@@ -17,6 +17,7 @@
 #include "model/circuit.h"
 #include "model/exit_policy.h"
 #include "model/exit_pool.h"
+#include "model/lan.h"
 #include "model/suite.h"
 
 #define CONFIG_FILE "/etc/anond/anond.conf"
@@ -26,7 +27,8 @@
 enum config_role {
 	ROLE_CLIENT = 1,
 	ROLE_RELAY = 2,
-	ROLE_EXIT = 4, /* ROLE_RELAY is then set too */
+	ROLE_EXIT = 4,	  /* ROLE_RELAY is then set too */
+	ROLE_GATEWAY = 8, /* ROLE_CLIENT is then set too */
 };
 
 struct config {
@@ -43,6 +45,7 @@ struct config {
 	enum suite suite;
 	int log_level;		     /* syslog priority */
 	bool guard;		     /* relay: take anonymous clients */
+	struct lans lans;	     /* gateway: behind which its hosts are; else empty */
 	struct origin_timing timing; /* lifetime_s too; what has no option is origin_timing_default's */
 	struct relay_limits limits;  /* what has no option is relay_limits_default's */
 	struct {

@@ -221,6 +221,8 @@ static json_t *roles_json(unsigned int roles)
 
 	if (roles & ROLE_CLIENT)
 		json_array_append_new(list, json_string("client"));
+	if (roles & ROLE_GATEWAY)
+		json_array_append_new(list, json_string("gateway"));
 	if (roles & ROLE_RELAY)
 		json_array_append_new(list, json_string("relay"));
 	if (roles & ROLE_EXIT)
@@ -249,7 +251,8 @@ static void req_status(struct daemon *d, struct control_conn *conn, const json_t
 
 static void req_doctor(struct daemon *d, struct control_conn *conn, const json_t *args)
 {
-	unsigned int roles = d->client ? PROBE_CLIENT : PROBE_RELAY;
+	unsigned int roles =
+		(d->client ? PROBE_CLIENT : PROBE_RELAY) | (d->conf->roles & ROLE_GATEWAY ? PROBE_GATEWAY : 0);
 	struct probe_result *results = NULL;
 	json_t *list = json_array();
 	size_t n = 0;
@@ -260,6 +263,12 @@ static void req_doctor(struct daemon *d, struct control_conn *conn, const json_t
 		json_array_append_new(list, json_pack("{s:s, s:b, s:b, s:s}", "name", results[i].name, "ok",
 						      results[i].ok, "needed", results[i].needed, "hint",
 						      results[i].hint ? results[i].hint : ""));
+	for (size_t i = 0; i < d->conf->lans.n; i++)
+		json_array_append_new(list,
+				      json_pack("{s:s, s:b, s:b, s:s}", "name", d->conf->lans.dev[i], "ok",
+						kernel_comes_in_by(d->conf->lans.dev[i]), "needed", 1, "hint",
+						"an interface of `lan` that exists and belongs to no bridge; else "
+						"name the bridge"));
 	free(results);
 	control_reply(conn, REPLY_OK, json_pack("{s:o}", "checks", list));
 }

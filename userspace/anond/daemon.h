@@ -12,6 +12,7 @@
 struct daemon {
 	struct ev_loop *loop;
 	struct config *conf;
+	bool protects; /* a client: what was selected is to be blocked even if it cannot start */
 	struct network *net;
 	struct relay_keys *keys; /* relay, else NULL */
 	struct kernel *kernel;

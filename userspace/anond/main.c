@@ -14,6 +14,7 @@
 #include "anond/newest.h"
 #include "anond/privilege.h"
 #include "anond/selections.h"
+#include "kernel/probe.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/reply.h"
@@ -24,13 +25,12 @@
 #define REPAIR_DELAY_S 1.
 #define FAREWELL_S 0.2
 
-static const char usage[] =
-	"usage: anond [--config FILE] [--check | --block | --flush | --help-config | --version]\n"
-	"  --config FILE   default " CONFIG_FILE "\n"
-	"  --check         read configuration and network file, say what is wrong, end\n"
-	"  --block         put the kill switches of all circuits that are wanted into the kernel, end\n"
-	"  --flush         remove everything of anond from the kernel, kill switches too, end\n"
-	"  --help-config   list every option of the configuration with its default\n";
+static const char usage[] = "usage: anond [--config FILE] [--check | --block | --flush | --help-config | --version]\n"
+			    "  --config FILE   default " CONFIG_FILE "\n"
+			    "  --check         read configuration and network file, say what is wrong, end\n"
+			    "  --block         put the kill switches of what is to be protected into the kernel, end\n"
+			    "  --flush         remove everything of anond from the kernel, kill switches too, end\n"
+			    "  --help-config   list every option of the configuration with its default\n";
 
 /* ---- kernel events ---- */
 
@@ -65,7 +65,7 @@ static void on_repair(struct ev_loop *loop, ev_timer *w, int events)
 	ev_timer_set(&d->repair, REPAIR_DELAY_S, 0.);
 }
 
-static void on_nft(void *ctx)
+static void on_tampered(void *ctx)
 {
 	repair_soon(ctx);
 }
@@ -76,7 +76,9 @@ static void on_lost(void *ctx)
 	repair_soon(ctx);
 }
 
-static const struct kernel_events_fns event_fns = { .sa = on_sa, .nft = on_nft, .lost = on_lost };
+static const struct kernel_events_fns event_fns = {
+	.sa = on_sa, .nft = on_tampered, .rule = on_tampered, .lost = on_lost
+};
 
 static void on_event_io(struct ev_loop *loop, ev_io *w, int events)
 {
@@ -136,6 +138,7 @@ static int load(struct daemon *d, const char *path, struct error *err)
 	if (r < 0)
 		return r;
 	log_set_level(d->conf->log_level);
+	d->protects = d->conf->roles & ROLE_CLIENT;
 	if (d->conf->roles & ROLE_RELAY) {
 		r = relay_keys_load(d->conf->keys, &d->keys, err);
 		if (r < 0)
@@ -258,6 +261,17 @@ static void on_drained(void *ctx)
 	d->drained = true;
 }
 
+/* What comes in by a port of a bridge has the bridge's name: a rule for the port never holds. */
+static void look_at_lans(const struct lans *lans)
+{
+	for (size_t i = 0; i < lans->n; i++)
+		if (!kernel_comes_in_by(lans->dev[i]))
+			log_warn(
+				"lan: %s: there is no such interface, or it belongs to a bridge or the like, then name "
+				"that: hosts behind it are not protected",
+				lans->dev[i]);
+}
+
 static int roles_start(struct daemon *d, struct error *err)
 {
 	_cleanup_plan_ struct plan base = { 0 };
@@ -285,19 +299,24 @@ static int roles_start(struct daemon *d, struct error *err)
 		.loop = d->loop, .kernel = d->kernel, .conf = d->conf, .net = d->net, .echo = d->echo
 	};
 
+	look_at_lans(&d->conf->lans);
 	return client_role_new(&cc, &d->client, err);
 }
 
 /* ---- stop ---- */
 
-/* Circuits outlive a stop, for traffic must neither break nor leak because the daemon is replaced. */
+/*
+ * Circuits outlive a stop, for traffic must neither break nor leak because the daemon is replaced; and so does the
+ * block of a gateway's LAN.
+ */
 static void roles_stop(struct daemon *d)
 {
-	bool leave = (d->client && client_role_circuits(d->client)) || (d->relay && relay_role_circuits(d->relay));
+	bool leave = (d->client && client_role_circuits(d->client)) || (d->client && d->conf->lans.n) ||
+		     (d->relay && relay_role_circuits(d->relay));
 	_cleanup_plan_ struct plan base = { 0 };
 
 	if (leave)
-		log_notice("stopping; circuits stay in the kernel (anond --flush removes them)");
+		log_notice("stopping; circuits and blocks stay in the kernel (anond --flush removes them)");
 	client_role_free(d->client, leave);
 	relay_role_free(d->relay, leave);
 	if (!leave && (d->client || d->relay) && plan_base(&base) == 0)
@@ -428,6 +447,7 @@ static int flush(const char *config)
  */
 static int block(const char *config)
 {
+	static const struct lans none;
 	struct config *conf = NULL;
 	struct kernel *k = NULL;
 	struct error err = { "" };
@@ -440,7 +460,8 @@ static int block(const char *config)
 		if (r < 0)
 			error_set(&err, r, "cannot talk to the kernel: %s", strerror(-r));
 		else
-			r = selections_block(conf ? conf->state : CONFIG_STATE, known < 0, k, &err);
+			r = selections_block(conf ? conf->state : CONFIG_STATE, known < 0, conf ? &conf->lans : &none,
+					     k, &err);
 		if (r < 0)
 			log_err("%s", err.text);
 	}
@@ -532,6 +553,7 @@ int main(int argc, char **argv)
 	struct account account;
 	struct error err = { "" };
 	int status = arguments(argc, argv, &config, &mode);
+	bool stays;
 	int r;
 
 	if (status >= 0)
@@ -554,6 +576,10 @@ int main(int argc, char **argv)
 		log_err("%s", err.text);
 	else if (mode == MODE_RUN)
 		status = run(&d, &account);
+	/* A client that cannot start leaves nothing open that is to be protected. */
+	stays = mode == MODE_RUN && status != EXIT_SUCCESS && d.protects;
 	daemon_free(&d);
+	if (stays)
+		block(config);
 	return status;
 }

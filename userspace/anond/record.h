@@ -13,5 +13,5 @@ int record_to_relay(const json_t *j, struct relay_record *ret);
 json_t *record_of_replay(const struct replay_record *r);
 int record_to_replay(const json_t *j, struct replay_record *ret);
 
-json_t *record_of_origin(const struct origin_record *r); /* without selectors */
+json_t *record_of_origin(const struct origin_record *r);
 int record_to_origin(const json_t *j, struct origin_record *ret);

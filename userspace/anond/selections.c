@@ -4,9 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "anond/up_request.h"
+#include "anond/selection_json.h"
 #include "directory/file.h"
-#include "model/prefix.h"
 #include "plan/plan.h"
 
 #define SELECTIONS_FILE_MAX (16u << 20) /* bytes: CIRCUITS_MAX circuits of SELECTORS_MAX destinations */
@@ -55,40 +54,25 @@ int selections_forget(const char *dir)
 	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int selections_prefixes(const json_t *list, struct prefix **ret, size_t *ret_n)
+static int plan_one(const json_t *circuit, const struct lans *lans, struct plan *plan)
 {
-	size_t n = json_array_size(list);
-	struct prefix *to = n && n <= SELECTORS_MAX ? calloc(n, sizeof(*to)) : NULL;
-
-	if (!to)
-		return -EBADMSG;
-	for (size_t i = 0; i < n; i++) {
-		const char *text = json_string_value(json_array_get(list, i));
-
-		if (!text || prefix_parse(text, &to[i]) < 0) {
-			free(to);
-			return -EBADMSG;
-		}
-	}
-	*ret = to;
-	*ret_n = n;
-	return 0;
-}
-
-static int plan_one(const json_t *circuit, struct plan *plan)
-{
-	_cleanup_free_ struct prefix *to = NULL;
 	json_int_t id = json_integer_value(json_object_get(circuit, "id"));
 	json_int_t hops = json_integer_value(json_object_get(circuit, "hops"));
-	size_t n;
-	int r = selections_prefixes(json_object_get(circuit, "to"), &to, &n);
+	struct selection sel = { 0 };
+	struct error ignored;
+	int r = selection_from_json(circuit, false, &sel, &ignored);
 
 	if (r == 0 && (id < 1 || id > SLOT_MAX || hops < 1 || hops > HOPS_MAX))
 		r = -EBADMSG;
-	return r < 0 ? r : plan_selection(plan, (uint32_t)id, to, n);
+	if (r == 0 && sel.lan && !lans->n)
+		r = -ENODEV;
+	if (r == 0)
+		r = plan_selection(plan, (uint32_t)id, &sel, lans);
+	selection_clear(&sel);
+	return r;
 }
 
-static int plan_list(const json_t *list, struct plan *plan)
+static int plan_list(const json_t *list, const struct lans *lans, struct plan *plan)
 {
 	size_t i;
 	json_t *circuit;
@@ -96,23 +80,26 @@ static int plan_list(const json_t *list, struct plan *plan)
 
 	json_array_foreach (list, i, circuit) {
 		if (r == 0)
-			r = plan_one(circuit, plan);
+			r = plan_one(circuit, lans, plan);
 	}
 	return r;
 }
 
-/* Each of them makes sense. */
-static bool list_ok(const json_t *list)
+/* Whether each of them makes sense. */
+static int check_list(const json_t *whole, const struct lans *lans)
 {
+	const json_t *list = json_object_get(whole, "circuits");
 	_cleanup_plan_ struct plan plan = { 0 };
 
-	return json_is_array(list) && plan_list(list, &plan) == 0;
+	if (json_integer_value(json_object_get(whole, "version")) != 1 || !json_is_array(list))
+		return -EBADMSG;
+	return plan_list(list, lans, &plan);
 }
 
-int selections_load(const char *dir, json_t **ret, struct error *err)
+int selections_load(const char *dir, const struct lans *lans, json_t **ret, struct error *err)
 {
 	_cleanup_free_ char *path = NULL, *text = NULL;
-	json_t *whole, *list;
+	json_t *whole;
 	size_t len;
 	int r = path_of(dir, &path, err);
 
@@ -125,88 +112,101 @@ int selections_load(const char *dir, json_t **ret, struct error *err)
 	if (r < 0)
 		return r;
 	whole = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	list = json_object_get(whole, "circuits");
-	if (json_integer_value(json_object_get(whole, "version")) == 1 && list_ok(list))
-		*ret = json_incref(list);
+	r = check_list(whole, lans);
+	if (r == 0)
+		*ret = json_incref(json_object_get(whole, "circuits"));
+	else if (r == -ENODEV)
+		error_set(err, r, "%s: circuits for a LAN, but the configuration has no `lan`", path);
 	else
 		r = error_set(err, -EBADMSG, "%s: damaged: what it protects is not known", path);
 	json_decref(whole);
 	return r;
 }
 
-static int apply_rules(struct kernel *kernel, const struct plan *kill)
+struct target {
+	struct kernel *kernel;
+	const struct lans *lans;
+};
+
+static int apply_rules(const struct target *t, const struct plan *kill)
 {
 	_cleanup_plan_ struct plan rules = { 0 };
-	int r = plan_selection_rules(&rules, kill);
+	int r = plan_selection_rules(&rules, t->lans, kill);
 
-	return r < 0 ? r : kernel_apply(kernel, &rules);
+	return r < 0 ? r : kernel_apply(t->kernel, &rules);
 }
 
 /* Everything else that a client has from its start on. */
-static int apply_rest(struct kernel *kernel, const struct plan *kill)
+static int apply_rest(const struct target *t, const struct plan *kill)
 {
 	_cleanup_plan_ struct plan all = { 0 };
 	int r = plan_base(&all);
 
 	if (r == 0)
-		r = plan_client_base(&all);
+		r = plan_client_base(&all, t->lans);
 	for (size_t i = 0; r == 0 && i < kill->n; i++)
 		r = plan_add_copy(&all, &kill->v[i]);
-	return r < 0 ? r : kernel_apply(kernel, &all);
+	return r < 0 ? r : kernel_apply(t->kernel, &all);
 }
 
 /* All at once; where that is refused one by one, for what is wrong with one must not open the others. */
-static int block_list(struct kernel *kernel, const json_t *list)
+static int block_list(const struct target *t, const json_t *list)
 {
 	_cleanup_plan_ struct plan kill = { 0 };
-	int r = plan_list(list, &kill);
+	int r = plan_list(list, t->lans, &kill), all;
 	size_t i;
 	json_t *circuit;
 
 	if (r < 0)
 		return r;
-	if (apply_rules(kernel, &kill) == 0)
-		return apply_rest(kernel, &kill);
+	all = apply_rules(t, &kill);
+	if (all == 0)
+		return apply_rest(t, &kill);
+	if (json_array_size(list) == 0)
+		return all;
 	json_array_foreach (list, i, circuit) {
 		_cleanup_plan_ struct plan one = { 0 };
-		int e = plan_one(circuit, &one);
+		int e = plan_one(circuit, t->lans, &one);
 
 		if (e == 0)
-			e = apply_rules(kernel, &one);
+			e = apply_rules(t, &one);
 		if (r == 0)
 			r = e;
 	}
 	return r;
 }
 
-static int block_everything(struct kernel *kernel)
+static int block_everything(const struct target *t)
 {
-	static const struct prefix all[] = { { .family = AF_INET }, { .family = AF_INET6 } };
+	struct prefix all[] = { { .family = AF_INET }, { .family = AF_INET6 } };
+	const struct selection sel = { .prefixes = all, .n = ARRAY_SIZE(all) };
 	_cleanup_plan_ struct plan kill = { 0 };
-	int r = plan_selection(&kill, ID_UNKNOWN, all, ARRAY_SIZE(all));
+	int r = plan_selection(&kill, ID_UNKNOWN, &sel, t->lans);
 
 	if (r == 0)
-		r = apply_rules(kernel, &kill);
-	return r < 0 ? r : apply_rest(kernel, &kill);
+		r = apply_rules(t, &kill);
+	return r < 0 ? r : apply_rest(t, &kill);
 }
 
-int selections_block(const char *dir, bool must_be_known, struct kernel *kernel, struct error *err)
+int selections_block(const char *dir, bool must_be_known, const struct lans *lans, struct kernel *kernel,
+		     struct error *err)
 {
+	const struct target target = { kernel, lans };
 	struct error why = { "" };
 	json_t *list = NULL;
-	int r = selections_load(dir, &list, &why), e;
+	int r = selections_load(dir, lans, &list, &why), e;
 
 	if (r == 0 && json_array_size(list) == 0 && must_be_known)
 		r = error_set(&why, -ENOENT, "what is to be protected is not known");
-	if (r == 0 && json_array_size(list)) {
-		r = block_list(kernel, list);
+	if (r == 0 && (json_array_size(list) || lans->n)) {
+		r = block_list(&target, list);
 		if (r < 0)
 			error_set(&why, r, "a kill switch could not be set: %s", kernel_error_text(kernel));
 	}
 	json_decref(list);
 	if (r == 0)
 		return 0;
-	e = block_everything(kernel);
+	e = block_everything(&target);
 	if (e < 0)
 		return error_set(err, e, "%s; everything could not be blocked either: %s", why.text,
 				 kernel_error_text(kernel));

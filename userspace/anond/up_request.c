@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "anond/selection_json.h"
 #include "lib/cleanup.h"
 #include "lib/reply.h"
 
@@ -22,30 +23,6 @@ static int parse_path(const json_t *path, struct up_request *a, struct error *er
 	}
 	a->hops = n;
 	a->pinned = true;
-	return 0;
-}
-
-static int parse_to(const json_t *to, struct up_request *a, struct error *err)
-{
-	const char *const everything[] = { "0.0.0.0/0", "::/0" };
-	bool all = !to || json_is_null(to);
-	size_t n = json_array_size(to); /* 0 of what is no array */
-
-	if (!all && (n < 1 || n > SELECTORS_MAX))
-		return error_set(err, -EINVAL, "to: a list of 1 to %d destinations", SELECTORS_MAX);
-	if (all)
-		n = ARRAY_SIZE(everything);
-	a->to = calloc(n, sizeof(*a->to));
-	if (!a->to)
-		return error_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < n; i++) {
-		const char *text = all ? everything[i] : json_string_value(json_array_get(to, i));
-
-		if (!text || prefix_parse(text, &a->to[i]) < 0)
-			return error_set(err, -EINVAL, "to: %s is not a destination such as 192.0.2.0/24",
-					 text ? text : "an element");
-		a->n_to++;
-	}
 	return 0;
 }
 
@@ -80,7 +57,7 @@ int up_request_parse(const json_t *args, size_t hops, struct up_request *ret, st
 	if (r == 0)
 		r = parse_path(json_object_get(args, "path"), &a, err);
 	if (r == 0)
-		r = parse_to(json_object_get(args, "to"), &a, err);
+		r = selection_from_json(args, true, &a.sel, err);
 	if (r < 0) {
 		up_request_clear(&a);
 		return r;
@@ -91,7 +68,5 @@ int up_request_parse(const json_t *args, size_t hops, struct up_request *ret, st
 
 void up_request_clear(struct up_request *a)
 {
-	free(a->to);
-	a->to = NULL;
-	a->n_to = 0;
+	selection_clear(&a->sel);
 }

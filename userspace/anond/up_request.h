@@ -8,21 +8,19 @@
 
 #include "lib/error.h"
 #include "model/circuit.h"
-#include "model/prefix.h"
-
-#define SELECTORS_MAX 256 /* destinations of one circuit */
+#include "model/selection.h"
 
 struct up_request {
 	size_t hops;
 	const char *pin[HOPS_MAX]; /* names of relays, of the JSON's memory; only if pinned */
 	bool pinned;
-	struct prefix *to; /* owned */
-	size_t n_to;
-	double wait; /* seconds */
+	struct selection sel; /* owned */
+	double wait;	      /* seconds */
 };
 
 /*
- * args: the request's, NULL is as good as empty; no `to` at all means everything, an empty list means an error.
+ * args: the request's, NULL is as good as empty; neither `to` nor `from` means everything of this host, an empty list
+ * means an error.
  * hops: if it does not say. 0, -EINVAL with a sentence that names the field, -ENOMEM; *ret as it was on errors.
  */
 int up_request_parse(const json_t *args, size_t hops, struct up_request *ret, struct error *err);

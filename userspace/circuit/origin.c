@@ -619,8 +619,6 @@ int origin_restore(const struct origin_config *conf, const struct origin_record 
 	if (err < 0)
 		return err;
 	o->circuit = r->circuit;
-	o->circuit.selectors = NULL;
-	o->circuit.n_selectors = 0;
 	o->handle = r->handle;
 	o->state.expires = o->circuit.expires = r->expires;
 	o->send_ms = now_ms + conf->timing.keepalive_ms;

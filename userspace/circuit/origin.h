@@ -102,12 +102,12 @@ void origin_tick(struct origin *o, uint64_t now_ms, uint64_t now_s, struct actio
 void origin_close(struct origin *o, uint64_t now_ms, struct actions *out);
 
 const struct origin_state *origin_state(const struct origin *o);
-/* The planned circuit without selectors, complete from INSTALLING on. Owned by o. */
+/* The planned circuit, complete from INSTALLING on. Owned by o. */
 const struct origin_circuit *origin_circuit(const struct origin *o);
 
 /* What survives a crash of the daemon (no keys). Restoring enters OPEN and probes at once. */
 struct origin_record {
-	struct origin_circuit circuit; /* selectors: the caller's business */
+	struct origin_circuit circuit;
 	struct relay_id path[HOPS_MAX];
 	uint64_t handle;
 	uint64_t expires;

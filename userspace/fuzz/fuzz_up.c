@@ -15,10 +15,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct error err = { "" };
 
 	if (json_is_object(req) && up_request_parse(json_object_get(req, "args"), 3, &up, &err) == 0) {
-		if (up.hops < 1 || up.hops > HOPS_MAX || up.n_to < 1 || up.n_to > SELECTORS_MAX || !(up.wait >= 0))
+		if (up.hops < 1 || up.hops > HOPS_MAX || !selection_valid(&up.sel) || !(up.wait >= 0))
 			abort();
-		for (size_t i = 0; i < up.n_to; i++)
-			if (!prefix_valid(&up.to[i]))
+		for (size_t i = 0; i < up.sel.n; i++)
+			if (!prefix_valid(&up.sel.prefixes[i]))
 				abort();
 		for (size_t i = 0; up.pinned && i < up.hops; i++)
 			if (!up.pin[i])

@@ -2,6 +2,7 @@
 #include "kernel/eventmsg.h"
 
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/netfilter/nf_tables.h>
@@ -64,9 +65,24 @@ static int addr_event(const struct nlmsghdr *h, struct event *ret)
 	return 0;
 }
 
+/* Routing rules of ours that are gone; network managers take away rules that they did not make. */
+static int rule_event(const struct nlmsghdr *h, struct event *ret)
+{
+	static const struct nla_policy policy[FRA_MAX + 1] = { [FRA_PROTOCOL] = { .type = NLA_U8 } };
+	struct nlattr *a[FRA_MAX + 1];
+	if (parse(h, sizeof(struct fib_rule_hdr), a, FRA_MAX, policy) < 0)
+		return -EBADMSG;
+	if (!a[FRA_PROTOCOL] || nla_get_u8(a[FRA_PROTOCOL]) != RTPROT_ANON)
+		return -ENOENT;
+	*ret = (struct event){ .type = EVENT_RULE };
+	return 0;
+}
+
 int eventmsg_route(const struct nlmsghdr *h, struct event *ret)
 {
 	switch (h->nlmsg_type) {
+	case RTM_DELRULE:
+		return rule_event(h, ret);
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
 		return link_event(h, ret);

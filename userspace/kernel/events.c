@@ -119,8 +119,9 @@ static int open_nft(struct kernel_events *e)
 
 int kernel_events_open(const struct kernel_events_fns *fns, void *ctx, struct kernel_events **ret)
 {
-	static const int route_groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-					    RTNLGRP_IPV6_ROUTE };
+	static const int route_groups[] = { RTNLGRP_LINK,	RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+					    RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_RULE,
+					    RTNLGRP_IPV6_RULE };
 	static const int xfrm_groups[] = { XFRMNLGRP_EXPIRE };
 	struct kernel_events *e = calloc(1, sizeof(*e));
 	if (!e)
@@ -178,6 +179,10 @@ static void report(struct kernel_events *e, const struct event *ev)
 	case EVENT_NFT:
 		if (e->fns.nft)
 			e->fns.nft(e->ctx);
+		return;
+	case EVENT_RULE:
+		if (e->fns.rule)
+			e->fns.rule(e->ctx);
 		return;
 	}
 }

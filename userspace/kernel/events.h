@@ -25,6 +25,8 @@ struct kernel_events_fns {
 	 * transactions of this process, so it may make some in answer.
 	 */
 	void (*nft)(void *ctx);
+	/* A routing rule of ours was taken away, perhaps by this process. */
+	void (*rule)(void *ctx);
 	/* Messages of any kind were lost (ENOBUFS): read everything again. */
 	void (*lost)(void *ctx);
 };

@@ -436,7 +436,8 @@ int nfstate_dump(struct nfstate *s, bool objects, bool elems, kernel_object_fn f
 	static const struct {
 		enum nft_family family;
 		const char *name;
-	} sets[] = { { NFT_NETDEV, "circ4" }, { NFT_NETDEV, "circ6" }, { NFT_INET, "live4" }, { NFT_INET, "live6" } };
+	} sets[] = { { NFT_NETDEV, "circ4" }, { NFT_NETDEV, "circ6" }, { NFT_INET, "live4" },
+		     { NFT_INET, "live6" },   { NFT_INET, "lan4" },    { NFT_INET, "lan6" } };
 	struct reading d = { .fn = fn, .ctx = ctx };
 	int r = 0;
 	for (d.family = NFT_INET; objects && d.family <= NFT_NETDEV && r >= 0; d.family++)

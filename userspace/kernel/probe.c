@@ -234,7 +234,23 @@ static const struct check {
 	  "sysctl net.netfilter.nf_conntrack_max=1048576 (only an exit needs it)" },
 	{ "IPv4 forwarding", check_forward4, PROBE_RELAY, false,
 	  "sysctl net.ipv4.ip_forward=1 (only an exit needs it)" },
+	{ "nft route lookup", check_fib, PROBE_GATEWAY, true, "CONFIG_NFT_FIB_INET" DEBIAN },
+	{ "nft source NAT", check_nat, PROBE_GATEWAY, true, "CONFIG_NFT_NAT, CONFIG_NF_NAT" DEBIAN },
+	{ "IPv4 forwarding", check_forward4, PROBE_GATEWAY, false,
+	  "sysctl net.ipv4.ip_forward=1 (for hosts with IPv4)" },
+	{ "IPv6 forwarding", check_forward6, PROBE_GATEWAY, false,
+	  "sysctl net.ipv6.conf.all.forwarding=1 (for hosts with IPv6)" },
 };
+
+bool kernel_comes_in_by(const char *dev)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/sys/class/net/%s", dev);
+	if (access(path, F_OK) < 0)
+		return false;
+	snprintf(path, sizeof(path), "/sys/class/net/%s/master", dev);
+	return access(path, F_OK) < 0;
+}
 
 int kernel_probe(unsigned int roles, struct probe_result **ret, size_t *ret_n)
 {

@@ -18,6 +18,10 @@ struct probe_result {
 
 #define PROBE_RELAY 1u	/* also what only relays need */
 #define PROBE_CLIENT 2u /* also what only clients need */
+#define PROBE_GATEWAY 4u
+
+/* Whether packets come in by that name: there is such an interface, and it belongs to no bridge, bond or VRF. */
+bool kernel_comes_in_by(const char *dev);
 
 /* An array of *ret_n results, released by free(). 0 or -ENOMEM. */
 int kernel_probe(unsigned int roles, struct probe_result **ret, size_t *ret_n);

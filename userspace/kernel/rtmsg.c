@@ -154,8 +154,11 @@ static int encode_rule(const struct kobj_rule *r, bool add, struct nl_msg **ret)
 {
 	struct fib_rule_hdr head = { .family = r->family,
 				     .dst_len = r->to.family ? r->to.len : 0,
+				     .src_len = r->from.family ? r->from.len : 0,
 				     .table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC,
 				     .action = FR_ACT_TO_TBL };
+	struct fib_rule_uid_range users = { r->user.id, r->user.id };
+	struct fib_rule_port_range ports = { r->port.first, r->port.last };
 	_cleanup_(cleanup_msg) struct nl_msg *m =
 		message(add ? RTM_NEWRULE : RTM_DELRULE, add_flags(add), &head, sizeof(head));
 	if (!m || nla_put_u32(m, FRA_PRIORITY, r->pref) < 0 || nla_put_u32(m, FRA_TABLE, r->table) < 0 ||
@@ -165,7 +168,16 @@ static int encode_rule(const struct kobj_rule *r, bool add, struct nl_msg **ret)
 		return -ENOMEM;
 	if (r->to.family && put_addr(m, FRA_DST, &r->to) < 0)
 		return -ENOMEM;
-	if (r->local && nla_put_string(m, FRA_IIFNAME, "lo") < 0)
+	if (r->from.family && put_addr(m, FRA_SRC, &r->from) < 0)
+		return -ENOMEM;
+	if ((r->local || r->iif[0]) && nla_put_string(m, FRA_IIFNAME, r->local ? "lo" : r->iif) < 0)
+		return -ENOMEM;
+	if (r->user.on && nla_put(m, FRA_UID_RANGE, sizeof(users), &users) < 0)
+		return -ENOMEM;
+	if (r->port.proto &&
+	    (nla_put_u8(m, FRA_IP_PROTO, r->port.proto) < 0 || nla_put(m, FRA_DPORT_RANGE, sizeof(ports), &ports) < 0))
+		return -ENOMEM;
+	if (r->specific && nla_put_u32(m, FRA_SUPPRESS_PREFIXLEN, 0) < 0)
 		return -ENOMEM;
 	*ret = m;
 	m = NULL;
@@ -375,6 +387,10 @@ static int decode_rule(const struct nlmsghdr *h, struct kobject *ret)
 		[FRA_TABLE] = { .type = NLA_U32 },
 		[FRA_FWMARK] = { .type = NLA_U32 },
 		[FRA_IIFNAME] = { .type = NLA_STRING, .maxlen = IFNAMSIZ },
+		[FRA_SUPPRESS_PREFIXLEN] = { .type = NLA_U32 },
+		[FRA_UID_RANGE] = { .minlen = sizeof(struct fib_rule_uid_range) },
+		[FRA_IP_PROTO] = { .type = NLA_U8 },
+		[FRA_DPORT_RANGE] = { .minlen = sizeof(struct fib_rule_port_range) },
 	};
 	struct nlattr *a[FRA_MAX + 1];
 	if (nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof(struct fib_rule_hdr), a, FRA_MAX, policy) < 0)
@@ -388,7 +404,24 @@ static int decode_rule(const struct nlmsghdr *h, struct kobject *ret)
 	o.rule.table = a[FRA_TABLE] ? nla_get_u32(a[FRA_TABLE]) : head->table;
 	o.rule.fwmark = a[FRA_FWMARK] ? nla_get_u32(a[FRA_FWMARK]) : 0;
 	o.rule.local = a[FRA_IIFNAME] && nla_strcmp(a[FRA_IIFNAME], "lo") == 0;
+	if (a[FRA_IIFNAME] && !o.rule.local)
+		nla_strlcpy(o.rule.iif, a[FRA_IIFNAME], sizeof(o.rule.iif));
+	/* all bits: the kernel's way to say that there is none */
+	o.rule.specific = a[FRA_SUPPRESS_PREFIXLEN] && nla_get_u32(a[FRA_SUPPRESS_PREFIXLEN]) == 0;
+	struct fib_rule_uid_range users = { 0 };
+	struct fib_rule_port_range ports = { 0 };
+	if (a[FRA_UID_RANGE])
+		memcpy(&users, nla_data(a[FRA_UID_RANGE]), sizeof(users));
+	if (a[FRA_DPORT_RANGE])
+		memcpy(&ports, nla_data(a[FRA_DPORT_RANGE]), sizeof(ports));
+	o.rule.user.on = a[FRA_UID_RANGE] && users.start == users.end;
+	o.rule.user.id = o.rule.user.on ? users.start : 0;
+	o.rule.port.proto = a[FRA_IP_PROTO] ? nla_get_u8(a[FRA_IP_PROTO]) : 0;
+	o.rule.port.first = ports.start;
+	o.rule.port.last = ports.end;
 	int r = head->dst_len ? get_prefix(a[FRA_DST], head->family, head->dst_len, &o.rule.to) : 0;
+	if (r >= 0 && head->src_len)
+		r = get_prefix(a[FRA_SRC], head->family, head->src_len, &o.rule.from);
 	if (r < 0)
 		return r;
 	*ret = o;

@@ -71,7 +71,5 @@ struct origin_circuit {
 	uint16_t guard_link; /* number of the link that carries T_1 */
 	uint16_t link_mtu;   /* of that link */
 	struct inner inner;
-	size_t n_selectors;
-	struct prefix *selectors; /* destinations this circuit carries; owned by the circuit */
-	uint64_t expires;	  /* unix seconds: when it ends, 0: never; its SAs outlive it by SA_EXPIRY_SLACK */
+	uint64_t expires; /* unix seconds: when it ends, 0: never; its SAs outlive it by SA_EXPIRY_SLACK */
 };

@@ -25,13 +25,30 @@
 /* Packet marks. */
 #define MARK_LINK 0x616e0042u /* charon's own packets and link ESP: routed by the main table */
 
-/* Routing: one table for what circuits carry, and the rules that lead to it. */
+/*
+ * Routing: one table for the destinations that circuits carry, others for circuits that are chosen by more, and the
+ * rules that lead there, by their preference.
+ */
 #define RT_TABLE_ANON 7042
-#define RULE_PREF_LINK 7040 /* fwmark MARK_LINK: main */
-#define RULE_PREF_ANON 7042 /* RT_TABLE_ANON */
+#define RT_TABLE_SLOT_BASE 0x616e0000u /* + slot */
+#define RULE_PREF_LINK 7038	       /* fwmark MARK_LINK: main */
+#define RULE_PREF_OVERLAY 7039	       /* overlay addresses: main; keeps nested ESP out of what selectors route */
+#define RULE_PREF_LAN_OWN 7040	       /* a gateway's own packets, to what main knows other than by its default route */
+#define RULE_PREF_NARROW 7041	       /* users and ports: the tables of their circuits */
+#define RULE_PREF_ANON 7042	       /* RT_TABLE_ANON */
 /* At a client charon has a routing rule to a table of its own, which stays empty (scripts/anon-charon). */
 #define RT_TABLE_CHARON 7043
 #define RULE_PREF_CHARON 7043
+/*
+ * At a gateway, for what comes in from the LAN: first to the exits' resolvers, then what the main table knows of other
+ * than by its default route, then the circuits', the rest into nowhere. What names some hosts comes before what names
+ * all.
+ */
+#define RULE_PREF_LAN_DNS 7044 /* + 1: of circuits for all hosts */
+#define RULE_PREF_LAN_LOCAL 7046
+#define RULE_PREF_LAN 7047 /* + 1: of circuits for all hosts */
+#define RULE_PREF_LAN_END 7049
+#define RT_TABLE_LAN_END 7044
 #define RTPROT_ANON 142 /* route protocol of every route that is ours */
 
 /* Interface names. */

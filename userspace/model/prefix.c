@@ -76,3 +76,13 @@ void prefix_format(const struct prefix *p, char ret[PREFIX_TEXT_MAX])
 	inet_ntop(p->family, p->family == AF_INET ? (const void *)&p->a4 : (const void *)&p->a6, addr, sizeof(addr));
 	snprintf(ret, PREFIX_TEXT_MAX, "%s/%u", addr, p->len);
 }
+
+bool prefix_overlaps(const struct prefix *a, const struct prefix *b)
+{
+	uint8_t len = a->len < b->len ? a->len : b->len;
+	const uint8_t *x = (const uint8_t *)&a->a6, *y = (const uint8_t *)&b->a6;
+
+	if (a->family != b->family || memcmp(x, y, len / 8) != 0)
+		return false;
+	return len % 8 == 0 || ((x[len / 8] ^ y[len / 8]) & (0xff00u >> (len % 8)) & 0xff) == 0;
+}

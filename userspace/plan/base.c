@@ -6,6 +6,7 @@
 
 #include "model/overlay.h"
 #include "plan/build.h"
+#include "plan/lan.h"
 #include "plan/plan.h"
 
 /* Why a packet was dropped; the names are what kernel_counters reports. */
@@ -112,11 +113,15 @@ static int client_input(struct plan *p)
 	return chain_close(&c, p);
 }
 
-static int client_forward(struct plan *p)
+static int client_forward(struct plan *p, const struct lans *lans)
 {
 	static const char *const devs[] = { DEV_ANON_PREFIX, DEV_LAYER_PREFIX };
 	struct chain c;
 	chain_open(&c, NFT_INET, "client_forward", "type filter hook forward priority filter; policy accept;");
+	if (lans->n) { /* lan_forward judges */
+		chain_rule(&c, "iifname %s oifname \"" DEV_ANON_PREFIX "*\" accept", text_lans(lans).s);
+		chain_rule(&c, "iifname \"" DEV_ANON_PREFIX "*\" oifname %s accept", text_lans(lans).s);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(devs); i++) {
 		chain_rule(&c, "iifname \"%s*\" counter name drop_forward drop", devs[i]);
 		chain_rule(&c, "oifname \"%s*\" counter name drop_forward drop", devs[i]);
@@ -180,12 +185,14 @@ static int client_normalise(struct plan *p)
 }
 
 /* Where packets to selected destinations are sent by the chains of plan_selection. */
-static int client_judge(struct plan *p)
+static int client_judge(struct plan *p, const struct lans *lans)
 {
 	struct chain c;
 	chain_open(&c, NFT_INET, "kill_judge", NULL);
 	chain_rule(&c, "oifname \"" DEV_ANON_PREFIX "*\" accept");
 	chain_rule(&c, "oifname \"lo\" accept");
+	if (lans->n) /* a router that its hosts cannot ask for an address is none */
+		chain_rule(&c, "oifname %s accept", text_lans(lans).s);
 	/* charon and link ESP, to the guard */
 	chain_rule(&c, "meta mark 0x%x meta l4proto { udp, esp } accept", MARK_LINK);
 	/* layers of circuits, which a selection of ::/0 covers too */
@@ -199,6 +206,23 @@ static int client_judge(struct plan *p)
 	chain_rule(&c, "ip protocol udp udp sport 68 udp dport 67 accept");
 	chain_rule(&c, "ip6 daddr { fe80::/10, ff02::1:2 } udp sport 546 udp dport 547 accept");
 	chain_rule(&c, "counter name drop_killed drop");
+	return chain_close(&c, p);
+}
+
+/*
+ * What the kill switches let this host forward: what an exit or a middle on the same host carries for others, which is
+ * not this user's (relay_forward), and the LAN of a gateway (lan_forward).
+ */
+static int client_kill_passing(struct plan *p, const struct lans *lans)
+{
+	struct chain c;
+	chain_open(&c, NFT_INET, "kill_passing", NULL);
+	chain_rule(&c, "iifname \"" DEV_CIRC "\" accept");
+	chain_rule(&c, "oifname \"" DEV_CIRC "\" accept");
+	if (lans->n) {
+		chain_rule(&c, "iifname %s accept", text_lans(lans).s);
+		chain_rule(&c, "oifname %s accept", text_lans(lans).s);
+	}
 	return chain_close(&c, p);
 }
 
@@ -234,15 +258,21 @@ static int client_rules(struct plan *p)
 	return 0;
 }
 
-int plan_client_base(struct plan *p)
+int plan_client_base(struct plan *p, const struct lans *lans)
 {
-	int (*const steps[])(struct plan *) = { client_untracked, client_answers, client_arp,
-						client_input,	  client_forward, client_sources,
-						client_normalise, client_judge,	  client_rules };
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		int r = steps[i](p);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	static const struct lans none;
+	int (*const steps[])(struct plan *) = { client_untracked, client_answers,   client_arp,	 client_input,
+						client_sources,	  client_normalise, client_rules };
+	int r = 0;
+	if (!lans)
+		lans = &none;
+	for (size_t i = 0; i < ARRAY_SIZE(steps) && r >= 0; i++)
+		r = steps[i](p);
+	if (r >= 0)
+		r = client_forward(p, lans);
+	if (r >= 0)
+		r = client_kill_passing(p, lans);
+	if (r >= 0)
+		r = client_judge(p, lans);
+	return r < 0 || !lans->n ? r : lan_base(p, lans);
 }

@@ -93,6 +93,12 @@ int build_unreachable(struct plan *p, struct prefix dst, uint32_t table, uint32_
 		p, &(struct kobj_route){ .type = ROUTE_UNREACHABLE, .dst = dst, .table = table, .metric = metric });
 }
 
+int build_nowhere(struct plan *p, uint32_t table, uint32_t metric)
+{
+	int r = build_unreachable(p, (struct prefix){ .family = AF_INET }, table, metric);
+	return r < 0 ? r : build_unreachable(p, (struct prefix){ .family = AF_INET6 }, table, metric);
+}
+
 int build_nft(struct plan *p, enum nft_kind kind, enum nft_family family, const char *name, const char *spec)
 {
 	char *copy = spec ? strdup(spec) : NULL;

@@ -15,6 +15,8 @@ int build_up(struct plan *p, const char *dev);
 int build_addr(struct plan *p, const char *dev, struct prefix addr);
 int build_route(struct plan *p, const struct kobj_route *r);
 int build_unreachable(struct plan *p, struct prefix dst, uint32_t table, uint32_t metric);
+/* Both default routes of a table: an error at once instead of a time-out for what no circuit carries. */
+int build_nowhere(struct plan *p, uint32_t table, uint32_t metric);
 int build_nft(struct plan *p, enum nft_kind kind, enum nft_family family, const char *name, const char *spec);
 
 /*

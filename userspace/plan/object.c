@@ -129,6 +129,14 @@ static void canon_rule(struct writer *w, const struct kobj_rule *r)
 	write_u32(w, r->fwmark);
 	canon_prefix(w, &r->to);
 	write_u8(w, r->local);
+	canon_text(w, r->iif, sizeof(r->iif));
+	canon_prefix(w, &r->from);
+	write_u8(w, r->specific);
+	write_u8(w, r->user.on);
+	write_u32(w, r->user.id);
+	write_u8(w, r->port.proto);
+	write_u16(w, r->port.first);
+	write_u16(w, r->port.last);
 }
 
 static void canon_body(struct writer *w, const struct kobject *o)

@@ -92,9 +92,20 @@ struct kobj_route {
 struct kobj_rule {
 	uint8_t family;
 	uint32_t pref, table;
-	uint32_t fwmark;  /* 0: any; otherwise the whole mark */
-	struct prefix to; /* family 0: any */
-	bool local;	  /* only packets that this host sends (iif lo) */
+	uint32_t fwmark;    /* 0: any; otherwise the whole mark */
+	struct prefix to;   /* family 0: any */
+	bool local;	    /* only packets that this host sends (iif lo) */
+	char iif[IFNAMSIZ]; /* only packets that came in there; "": any. Not with `local` */
+	struct prefix from; /* family 0: any */
+	struct {
+		bool on;
+		uint32_t id;
+	} user; /* only what this user's sockets send */
+	struct {
+		uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP; 0: any */
+		uint16_t first, last;
+	} port;	       /* of the destination */
+	bool specific; /* default routes of the table do not count (suppress_prefixlength 0) */
 };
 
 enum sa_mode { SA_TUNNEL = 1, SA_BEET };

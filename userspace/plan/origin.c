@@ -10,16 +10,10 @@
 #include "model/overlay.h"
 #include "model/prefix.h"
 #include "plan/build.h"
+#include "plan/lan.h"
 #include "plan/mtu.h"
+#include "plan/origin.h"
 #include "plan/plan.h"
-
-/* An origin_circuit with what follows from it. */
-struct chainlink {
-	const struct origin_circuit *c;
-	char dev[HOPS_MAX][IFNAMSIZ];
-	uint16_t mtu[HOPS_MAX];
-	bool inner4, inner6;
-};
 
 void dev_layer(uint32_t slot, unsigned int layer, size_t n, char *ret)
 {
@@ -53,7 +47,7 @@ static bool layer_ok(const struct origin_circuit *c, size_t i)
 	return true;
 }
 
-static int chainlink_of(const struct origin_circuit *c, struct chainlink *ret)
+int chainlink_of(const struct origin_circuit *c, struct chainlink *ret)
 {
 	struct chainlink k = { .c = c };
 	enum suite suites[HOPS_MAX];
@@ -330,12 +324,33 @@ int plan_origin_circuit(struct plan *p, const struct origin_circuit *c, const st
 	return r;
 }
 
-static bool selects_all(const struct origin_circuit *c, uint8_t family)
+/*
+ * A changed destination is routed once more, in IPv4 without regard to the user who sends (ip_route_me_harder): so what
+ * is going to be changed gets a mark that leads to the same table.
+ */
+static int circuit_dns_way(struct plan *p, const struct chainlink *k)
 {
-	for (size_t i = 0; i < c->n_selectors; i++)
-		if (c->selectors[i].family == family && c->selectors[i].len == 0)
-			return true;
-	return false;
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	const struct origin_circuit *c = k->c;
+	const char *dev = k->dev[c->n_layers - 1];
+	uint32_t mark = ifid_layer(c->slot, (unsigned int)c->n_layers - 1);
+	char name[NFT_NAME_MAX];
+	struct chain chain;
+	snprintf(name, sizeof(name), "asks_%s", dev);
+	chain_open(&chain, NFT_INET, name, "type route hook output priority mangle; policy accept;");
+	chain_rule(&chain, "oifname \"%s\" " MATCH_DNS " meta mark set 0x%x", dev, mark);
+	int r = chain_close(&chain, p);
+	for (size_t i = 0; i < ARRAY_SIZE(families) && r >= 0; i++) {
+		struct kobject *o = plan_add(p, KOBJ_RULE);
+		if (!o)
+			return -ENOMEM;
+		o->rule = (struct kobj_rule){ .family = families[i],
+					      .pref = RULE_PREF_NARROW,
+					      .fwmark = mark,
+					      .local = true,
+					      .table = RT_TABLE_SLOT_BASE + c->slot };
+	}
+	return r;
 }
 
 /*
@@ -343,16 +358,21 @@ static bool selects_all(const struct origin_circuit *c, uint8_t family)
  * exit does not lead: all go to the exit's own. It asks for many, and it is the one party that sees the destinations
  * anyway.
  */
-static int circuit_dns(struct plan *p, const struct chainlink *k)
+static int circuit_dns(struct plan *p, const struct chainlink *k, const struct selection *sel)
 {
 	const struct origin_circuit *c = k->c;
 	const char *dev = k->dev[c->n_layers - 1];
-	bool four = k->inner4 && c->inner.dns4.s_addr && selects_all(c, AF_INET);
-	bool six = k->inner6 && !IN6_IS_ADDR_UNSPECIFIED(&c->inner.dns6) && selects_all(c, AF_INET6);
+	bool four = k->inner4 && c->inner.dns4.s_addr && selection_all(sel, AF_INET);
+	bool six = k->inner6 && !IN6_IS_ADDR_UNSPECIFIED(&c->inner.dns6) && selection_all(sel, AF_INET6);
 	char name[NFT_NAME_MAX];
 	struct chain chain;
 	if (!four && !six)
 		return 0;
+	if (selection_narrow(sel)) {
+		int r = circuit_dns_way(p, k);
+		if (r < 0)
+			return r;
+	}
 	snprintf(name, sizeof(name), "dns_%s", dev);
 	chain_open(&chain, NFT_INET, name, "type nat hook output priority -100; policy accept;");
 	chain_rule(&chain, "oifname != \"%s\" accept", dev);
@@ -365,7 +385,48 @@ static int circuit_dns(struct plan *p, const struct chainlink *k)
 	return chain_close(&chain, p);
 }
 
-int plan_origin_routes(struct plan *p, const struct origin_circuit *c, uint32_t metric)
+static struct kobj_route route_into(const struct chainlink *k, const struct prefix *dst, uint32_t table, bool src,
+				    uint32_t metric)
+{
+	const struct inner *in = &k->c->inner;
+	struct kobj_route route = { .type = ROUTE_UNICAST, .dst = *dst, .table = table, .metric = metric };
+	if (src)
+		route.src = dst->family == AF_INET6 ? host6(&in->addr6) : host4(in->addr4);
+	memcpy(route.dev, k->dev[k->c->n_layers - 1], IFNAMSIZ);
+	return route;
+}
+
+static bool carries(const struct chainlink *k, uint8_t family)
+{
+	return family == AF_INET6 ? k->inner6 : k->inner4;
+}
+
+int origin_default_routes(struct plan *p, const struct chainlink *k, bool src, uint32_t metric)
+{
+	const struct prefix all[] = { { .family = AF_INET }, { .family = AF_INET6 } };
+	int r = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(all) && r >= 0; i++) {
+		struct kobj_route route = route_into(k, &all[i], RT_TABLE_SLOT_BASE + k->c->slot, src, metric);
+		if (carries(k, all[i].family))
+			r = build_route(p, &route);
+	}
+	return r;
+}
+
+/* Destinations alone: one table for all circuits, the longest prefix counts. */
+static int destination_routes(struct plan *p, const struct chainlink *k, const struct selection *sel, uint32_t metric)
+{
+	int r = 0;
+	for (size_t i = 0; i < sel->n && r >= 0; i++) {
+		struct kobj_route route = route_into(k, &sel->prefixes[i], RT_TABLE_ANON, true, metric);
+		if (carries(k, sel->prefixes[i].family))
+			r = build_route(p, &route);
+	}
+	return r;
+}
+
+int plan_origin_routes(struct plan *p, const struct origin_circuit *c, const struct selection *sel,
+		       const struct lans *lans, uint32_t metric)
 {
 	struct chainlink k;
 	int r = chainlink_of(c, &k);
@@ -373,18 +434,11 @@ int plan_origin_routes(struct plan *p, const struct origin_circuit *c, uint32_t 
 		return r;
 	if (!metric || metric >= ROUTE_METRIC_UNREACHABLE)
 		return -EINVAL;
-	r = circuit_dns(p, &k);
-	for (size_t i = 0; i < c->n_selectors && r >= 0; i++) {
-		const struct prefix *dst = &c->selectors[i];
-		bool six = dst->family == AF_INET6;
-		if (six ? !k.inner6 : !k.inner4)
-			continue;
-		struct kobj_route route = {
-			.type = ROUTE_UNICAST, .dst = *dst, .table = RT_TABLE_ANON, .metric = metric
-		};
-		route.src = six ? host6(&c->inner.addr6) : host4(c->inner.addr4);
-		memcpy(route.dev, k.dev[c->n_layers - 1], IFNAMSIZ);
-		r = build_route(p, &route);
-	}
-	return r;
+	if (sel->lan)
+		return lan_routes(p, &k, sel, lans, metric);
+	r = circuit_dns(p, &k, sel);
+	if (r < 0)
+		return r;
+	return selection_narrow(sel) ? origin_default_routes(p, &k, true, metric)
+				     : destination_routes(p, &k, sel, metric);
 }

@@ -19,12 +19,13 @@
 #include "model/circuit.h"
 #include "model/exit_policy.h"
 #include "model/exit_pool.h"
+#include "model/lan.h"
 #include "model/link.h"
+#include "model/selection.h"
 #include "plan/object.h"
 
-#define OVERLAY_PREFIX "fd00::/8" /* every overlay address lies in it */
-#define RULE_PREF_OVERLAY 7041	  /* client: to OVERLAY_PREFIX, main; keeps nested ESP out of what selectors route */
-#define ROUTE_METRIC 1024	  /* of overlay routes */
+#define OVERLAY_PREFIX "fd00::/8"	     /* every overlay address lies in it */
+#define ROUTE_METRIC 1024		     /* of overlay routes */
 #define ROUTE_METRIC_UNREACHABLE 0x7f000000u /* + selection id */
 #define SELECTION_MAX 0x00ffffffu
 #define PLAN_POOL_BITS 16    /* a guard's pool: so many low bits of its clients' addresses differ */
@@ -51,8 +52,12 @@ struct relay_base {
 /* circ0, OR_own, the rules that fence it, and at an exit the inner addresses and the source NAT. */
 int plan_relay_base(struct plan *p, const struct relay_base *b);
 
-/* Rules and tables of the client: routing rules, what may come in from circuits (answers only), normalisation. */
-int plan_client_base(struct plan *p);
+/*
+ * Rules and tables of the client: routing rules, what may come in from circuits (answers only), normalisation. lans: of
+ * a gateway, otherwise none or NULL: what its hosts send to anywhere but the LAN leaves through a circuit or not at
+ * all, from now on.
+ */
+int plan_client_base(struct plan *p, const struct lans *lans);
 
 /* The device of a link with its ingress chain and its routes. At a client also A_c1 and the way to OR_1. */
 int plan_link(struct plan *p, const struct link *l);
@@ -66,27 +71,31 @@ int plan_relay_circuit(struct plan *p, const struct relay_circuit *c, const stru
  */
 int plan_origin_circuit(struct plan *p, const struct origin_circuit *c, const struct layer_keys *keys);
 /*
- * Route c->selectors into the circuit (RT_TABLE_ANON). Two circuits may carry the same destination if their
- * metrics differ: the smaller one is used. 0 < metric < ROUTE_METRIC_UNREACHABLE. A selector of a family that the
- * circuit does not carry gets no route here, so plan_selection's applies. If everything of a family is selected and the
- * exit has a resolver, questions to other resolvers (port 53) are led to that one.
+ * Lead what is selected into the circuit. Two circuits may carry the same destination if their metrics differ: the
+ * smaller one is used. 0 < metric < ROUTE_METRIC_UNREACHABLE. For a family that the circuit does not carry there is no
+ * route here, so plan_selection's applies. If everything of a family is selected and the exit has a resolver, questions
+ * to other resolvers (port 53) are led to that one; of hosts of a LAN those to this host too. lans: as in
+ * plan_selection.
  */
-int plan_origin_routes(struct plan *p, const struct origin_circuit *c, uint32_t metric);
+int plan_origin_routes(struct plan *p, const struct origin_circuit *c, const struct selection *sel,
+		       const struct lans *lans, uint32_t metric);
 
 /*
- * The kill switch: packets that this host sends to these destinations leave through a circuit or not at all; those
- * that it forwards there for others (containers, virtual machines, tethered devices) do not leave at all. It depends on
- * no route, interface or process. Apply it before any route into a circuit, remove it last, and only if the user gave
- * the selection up: it does not belong to a circuit, circuits come and go under it. Selections may overlap. id: local,
- * 0..SELECTION_MAX.
+ * The kill switch: what is selected of the packets that this host sends leaves through a circuit, through this one if
+ * not only destinations are selected, or not at all; what it forwards there for others (containers, virtual machines,
+ * tethered devices) does not leave at all. It depends on no route, interface or process. Apply it before any route into
+ * a circuit, remove it last, and only if the user gave the selection up: it does not belong to a circuit, circuits come
+ * and go under it. Selections may overlap, as selection_conflict lets them. id: local, 0..SELECTION_MAX; the circuit's
+ * slot.
+ * Hosts of a LAN (lans: a gateway's, otherwise not looked at) have their kill switch from plan_client_base; here only
+ * it is said which circuit is theirs.
  */
-int plan_selection(struct plan *p, uint32_t id, const struct prefix *dst, size_t n);
+int plan_selection(struct plan *p, uint32_t id, const struct selection *sel, const struct lans *lans);
 /*
  * The rules of such plans with what they stand on, and nothing else that a kernel could lack: one transaction. Routes,
  * which give errors at once, come later with the rest of the client.
  */
-int plan_selection_rules(struct plan *p, const struct plan *selections);
-
+int plan_selection_rules(struct plan *p, const struct lans *lans, const struct plan *selections);
 /* Names and numbers; the buffer is IFNAMSIZ bytes. layer counts from 0 (T_1). */
 void dev_link(uint16_t number, char *ret);				/* ovl<number> */
 void dev_layer(uint32_t slot, unsigned int layer, size_t n, char *ret); /* hop<slot>-<layer+1>, last one anon<slot> */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "plan/build.h"
+#include "plan/lan.h"
 #include "plan/plan.h"
 
 /* The prefixes of one family as a comma-separated list, "" if there are none. NULL: out of memory. */
@@ -30,86 +31,186 @@ static char *list_of(const struct prefix *v, size_t n, uint8_t family)
 	return text;
 }
 
+/* A selection with what its rules begin with. */
+struct judged {
+	uint32_t id;
+	const struct selection *sel;
+	char *list4, *list6; /* destinations */
+};
+
+static void users_text(const struct selection *sel, char ret[USERS_MAX * 12 + 24])
+{
+	size_t len = 0;
+	ret[0] = '\0';
+	for (size_t i = 0; i < sel->n_users; i++)
+		len += (size_t)sprintf(ret + len, "%s%u", i ? ", " : "meta skuid { ", sel->users[i]);
+	if (len)
+		strcpy(ret + len, " } ");
+}
+
+static void port_text(const struct selection *sel, size_t i, char ret[32])
+{
+	ret[0] = '\0';
+	if (i < sel->n_ports)
+		snprintf(ret, 32, "%s dport %u-%u ", sel->ports[i].proto == IPPROTO_TCP ? "tcp" : "udp",
+			 sel->ports[i].first, sel->ports[i].last);
+}
+
+/* What is selected by more than destinations stays in its own circuit. */
+static void judge_family(struct chain *c, const struct judged *j, const char *ip, const char *list, const char *only)
+{
+	char users[USERS_MAX * 12 + 24], port[32];
+	size_t i = 0;
+	users_text(j->sel, users);
+	/* A resolver on this host would ask on as another user. */
+	if (j->sel->n_users && selection_all(j->sel, *only ? AF_UNSPEC : strcmp(ip, "ip") ? AF_INET6 : AF_INET))
+		chain_rule(c, "%s daddr { %s } %soifname \"lo\" " MATCH_DNS " counter name drop_killed drop", ip, list,
+			   users);
+	do {
+		port_text(j->sel, i, port);
+		if (selection_narrow(j->sel))
+			chain_rule(c,
+				   "%s daddr { %s } %s%s%soifname \"" DEV_ANON_PREFIX
+				   "*\" oifname != \"" DEV_ANON_PREFIX "%u\" counter name drop_killed drop",
+				   ip, list, users, port, only, j->id);
+		chain_rule(c, "%s daddr { %s } %s%s%sgoto kill_judge", ip, list, users, port, only);
+	} while (++i < j->sel->n_ports);
+}
+
 /*
  * What this host itself sends, judged twice: by the device of the first routing decision, and behind it by the one that
  * the packet will leave by, should a mark or NAT have led it elsewhere meanwhile. What was forwarded has passed its
  * own chain.
  */
-static int judged_chain(struct plan *p, uint32_t id, bool post, const char *list4, const char *list6)
+static int judged_chain(struct plan *p, const struct judged *j, bool post)
 {
 	const char *only = post ? NOT_WRAPPED : "";
 	char name[NFT_NAME_MAX];
 	struct chain c;
-	snprintf(name, sizeof(name), post ? "kill%u_post" : "kill%u", id);
+	snprintf(name, sizeof(name), post ? "kill%u_post" : "kill%u", j->id);
 	chain_open(&c, NFT_INET, name, "type filter hook %s; policy accept;", post ? HOOK_POST : "output priority 10");
 	if (post)
 		chain_rule(&c, "iifname \"" DEV_CIRC "\" accept");
-	if (*list4)
-		chain_rule(&c, "ip daddr { %s } %sgoto kill_judge", list4, only);
-	if (*list6)
-		chain_rule(&c, "ip6 daddr { %s } %sgoto kill_judge", list6, only);
+	if (*j->list4)
+		judge_family(&c, j, "ip", j->list4, only);
+	if (*j->list6)
+		judge_family(&c, j, "ip6", j->list6, only);
 	return chain_close(&c, p);
 }
 
 /*
- * Priorities: after whatever may still change the destination (NAT: dstnat, -100). What this host forwards, for
- * containers, virtual machines or a tethered device, has no way into a circuit (client_forward), so it is blocked;
- * except what an exit or a middle on the same host carries for others, which is not this user's (relay_forward).
+ * What this host forwards, for containers, virtual machines or a tethered device, has no way into a circuit
+ * (client_forward), so it is blocked; except what other chains judge (client_kill_passing).
  */
-static int kill_chains(struct plan *p, uint32_t id, const struct prefix *v, size_t n)
+static int passing_chain(struct plan *p, const struct judged *j)
 {
 	char name[NFT_NAME_MAX];
-	_cleanup_free_ char *list4 = list_of(v, n, AF_INET);
-	_cleanup_free_ char *list6 = list_of(v, n, AF_INET6);
-	if (!list4 || !list6)
-		return -ENOMEM;
-	int r = judged_chain(p, id, false, list4, list6);
-	if (r < 0)
-		return r;
 	struct chain c;
-	snprintf(name, sizeof(name), "kill%u_forward", id);
+	snprintf(name, sizeof(name), "kill%u_forward", j->id);
 	chain_open(&c, NFT_INET, name, "type filter hook forward priority 10; policy accept;");
-	chain_rule(&c, "iifname \"" DEV_CIRC "\" accept");
-	chain_rule(&c, "oifname \"" DEV_CIRC "\" accept");
-	if (*list4)
-		chain_rule(&c, "ip daddr { %s } counter name drop_killed drop", list4);
-	if (*list6)
-		chain_rule(&c, "ip6 daddr { %s } counter name drop_killed drop", list6);
-	r = chain_close(&c, p);
-	return r < 0 ? r : judged_chain(p, id, true, list4, list6);
+	chain_rule(&c, "jump kill_passing");
+	if (*j->list4)
+		chain_rule(&c, "ip daddr { %s } counter name drop_killed drop", j->list4);
+	if (*j->list6)
+		chain_rule(&c, "ip6 daddr { %s } counter name drop_killed drop", j->list6);
+	return chain_close(&c, p);
 }
 
-int plan_selection(struct plan *p, uint32_t id, const struct prefix *dst, size_t n)
+/* Priorities: after whatever may still change the destination (NAT: dstnat, -100). */
+static int kill_chains(struct plan *p, const struct judged *j)
 {
-	if (id > SELECTION_MAX || !n)
-		return -EINVAL;
-	for (size_t i = 0; i < n; i++)
-		if (!prefix_valid(&dst[i]))
-			return -EINVAL;
-	int r = kill_chains(p, id, dst, n);
-	/* An error at once instead of a time-out while no circuit carries the destination. */
+	int r = judged_chain(p, j, false);
+	if (r >= 0 && !selection_narrow(j->sel))
+		r = passing_chain(p, j);
+	return r < 0 ? r : judged_chain(p, j, true);
+}
+
+/* An error at once instead of a time-out while no circuit carries the destination. */
+static int unreachable_destinations(struct plan *p, uint32_t id, const struct prefix *dst, size_t n)
+{
+	int r = 0;
 	for (size_t i = 0; i < n && r >= 0; i++) {
 		bool again = false;
 		for (size_t j = 0; j < i && !again; j++)
 			again = dst[j].family == dst[i].family && dst[j].len == dst[i].len &&
 				!memcmp(&dst[j].a6, &dst[i].a6, dst[i].family == AF_INET6 ? 16 : 4);
-		if (again)
-			continue;
-		r = build_unreachable(p, dst[i], RT_TABLE_ANON, ROUTE_METRIC_UNREACHABLE + id);
+		if (!again)
+			r = build_unreachable(p, dst[i], RT_TABLE_ANON, ROUTE_METRIC_UNREACHABLE + id);
 	}
 	return r;
 }
 
-int plan_selection_rules(struct plan *p, const struct plan *selections)
+static int narrow_rule(struct plan *p, uint32_t id, const struct prefix *to, const uint32_t *user,
+		       const struct port_range *ports)
+{
+	struct kobject *o = plan_add(p, KOBJ_RULE);
+	if (!o)
+		return -ENOMEM;
+	o->rule = (struct kobj_rule){
+		.family = to->family, .pref = RULE_PREF_NARROW, .local = true, .table = RT_TABLE_SLOT_BASE + id
+	};
+	if (to->len)
+		o->rule.to = *to;
+	if (user) {
+		o->rule.user.on = true;
+		o->rule.user.id = *user;
+	}
+	if (ports) {
+		o->rule.port.proto = ports->proto;
+		o->rule.port.first = ports->first;
+		o->rule.port.last = ports->last;
+	}
+	return 0;
+}
+
+/* A routing rule for each combination, to a table that leads into the circuit or nowhere. */
+static int narrow_rules(struct plan *p, uint32_t id, const struct selection *sel)
+{
+	int r = build_nowhere(p, RT_TABLE_SLOT_BASE + id, ROUTE_METRIC_UNREACHABLE + id);
+	for (size_t i = 0; i < sel->n; i++) {
+		size_t u = 0;
+		do {
+			size_t k = 0;
+			do {
+				if (r >= 0)
+					r = narrow_rule(p, id, &sel->prefixes[i], sel->n_users ? &sel->users[u] : NULL,
+							sel->n_ports ? &sel->ports[k] : NULL);
+			} while (++k < sel->n_ports);
+		} while (++u < sel->n_users);
+	}
+	return r;
+}
+
+int plan_selection(struct plan *p, uint32_t id, const struct selection *sel, const struct lans *lans)
+{
+	if (id > SELECTION_MAX || (id > SLOT_MAX && (sel->lan || selection_narrow(sel))) || !selection_valid(sel))
+		return -EINVAL;
+	for (size_t i = 0; i < sel->n; i++)
+		if (!prefix_valid(&sel->prefixes[i]))
+			return -EINVAL;
+	if (sel->lan)
+		return lan_selection(p, id, sel, lans);
+	_cleanup_free_ char *list4 = list_of(sel->prefixes, sel->n, AF_INET);
+	_cleanup_free_ char *list6 = list_of(sel->prefixes, sel->n, AF_INET6);
+	if (!list4 || !list6)
+		return -ENOMEM;
+	int r = kill_chains(p, &(struct judged){ .id = id, .sel = sel, .list4 = list4, .list6 = list6 });
+	if (r < 0)
+		return r;
+	return selection_narrow(sel) ? narrow_rules(p, id, sel)
+				     : unreachable_destinations(p, id, sel->prefixes, sel->n);
+}
+
+int plan_selection_rules(struct plan *p, const struct lans *lans, const struct plan *selections)
 {
 	_cleanup_plan_ struct plan base = { 0 };
 	int r = plan_base(&base);
 	if (r >= 0)
-		r = plan_client_base(&base);
+		r = plan_client_base(&base, lans);
 	for (size_t i = 0; r >= 0 && i < base.n; i++) {
 		const struct kobject *o = &base.v[i];
 		if (o->type == KOBJ_NFT && o->nft.family == NFT_INET &&
-		    (o->nft.kind != NFT_CHAIN || !strcmp(o->nft.name, "kill_judge")))
+		    (o->nft.kind != NFT_CHAIN || !strncmp(o->nft.name, "kill_", 5)))
 			r = plan_add_copy(p, o);
 	}
 	for (size_t i = 0; r >= 0 && i < selections->n; i++)

@@ -141,16 +141,15 @@ static int relay_plan(struct plan *p, unsigned int r, struct layer_keys *keys)
 	return e < 0 ? e : relay_circuits(p, r, keys);
 }
 
-/* selectors: two of them */
-static struct origin_circuit circuit_of(unsigned int slot, struct prefix *selectors)
+#define TO(list, count) (&(const struct selection){ .prefixes = (list), .n = (count) })
+
+static struct origin_circuit circuit_of(unsigned int slot)
 {
 	struct origin_circuit c = { .slot = slot,
 				    .n_layers = 3,
 				    .guard_link = (uint16_t)(paths[slot][0] + 1),
 				    .link_mtu = LINK_MTU,
-				    .inner = inner_of(slot),
-				    .n_selectors = 2,
-				    .selectors = selectors };
+				    .inner = inner_of(slot) };
 	for (unsigned int i = 0; i < 3; i++)
 		c.layers[i] = layer_of(slot, i);
 	return c;
@@ -161,11 +160,11 @@ static int client_circuit(struct plan *p, unsigned int slot, struct layer_keys *
 	struct prefix web[2] = { { .family = AF_INET, .len = 32 }, { .family = AF_INET6, .len = 128 } };
 	inet_pton(AF_INET, "192.0.2.80", &web[0].a4);
 	inet_pton(AF_INET6, "2001:db8:2::80", &web[1].a6);
-	struct origin_circuit c = circuit_of(slot, web);
+	struct origin_circuit c = circuit_of(slot);
 	for (unsigned int i = 0; i < 3; i++)
 		keys_of(slot, i, &keys[i]);
 	int e = plan_origin_circuit(p, &c, keys);
-	return e < 0 ? e : plan_origin_routes(p, &c, 100 + slot);
+	return e < 0 ? e : plan_origin_routes(p, &c, TO(web, 2), NULL, 100 + slot);
 }
 
 static int client_base(struct plan *p)
@@ -175,9 +174,9 @@ static int client_base(struct plan *p)
 	inet_pton(AF_INET6, "2001:db8:2::", &all[1].a6);
 	int e = plan_base(p);
 	if (e >= 0)
-		e = plan_client_base(p);
+		e = plan_client_base(p, NULL);
 	if (e >= 0)
-		e = plan_selection(p, 0, all, 2);
+		e = plan_selection(p, 0, TO(all, 2), NULL);
 	for (unsigned int r = 1; r <= 2 && e >= 0; r++) {
 		struct link l = { .kind = LINK_KIND_GUARD, .number = (uint16_t)(r + 1), .mtu = LINK_MTU };
 		l.self = first_addr(r);
@@ -191,9 +190,9 @@ static int client_base(struct plan *p)
 static int client_full(struct plan *p)
 {
 	struct prefix any[2] = { { .family = AF_INET }, { .family = AF_INET6 } };
-	struct origin_circuit c = circuit_of(0, any);
-	int e = plan_selection(p, 1, any, 2);
-	return e < 0 ? e : plan_origin_routes(p, &c, 50);
+	struct origin_circuit c = circuit_of(0);
+	int e = plan_selection(p, 1, TO(any, 2), NULL);
+	return e < 0 ? e : plan_origin_routes(p, &c, TO(any, 2), NULL, 50);
 }
 
 /* part: "all", "base", "full" (client), or a slot number (client). */

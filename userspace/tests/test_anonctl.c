@@ -135,6 +135,16 @@ static void usage(void **state)
 		"circuit up --path a,b,",
 		"circuit up --path a,b,c,d,e,f",
 		"circuit up --to 10.0.0.1/8",
+		"circuit up --from eth0",
+		"circuit up --user nobody-has-this-name",
+		"circuit up --user -1",
+		"circuit up --user 4294967295",
+		"circuit up --port 0",
+		"circuit up --port sctp/7",
+		"circuit up --port 9-8",
+		"circuit up --port 123456789012345678901234567890",
+		"circuit up --to lan",
+		"circuit up --from lan --to 192.0.2.1",
 		"circuit up --to host",
 		"circuit up --to 10.0.0.0/33",
 		"circuit up --wait 0",
@@ -196,6 +206,13 @@ static void requests(void **state)
 		  "{\"cmd\":\"circuit "
 		  "up\",\"args\":{\"path\":[\"a\",\"b\"],\"to\":[\"192.0.2.1/32\",\"2001:db8::/32\"],"
 		  "\"wait\":9}}\n" },
+		{ "circuit up --from 192.168.1.0/24 --from lan --no-wait",
+		  "{\"cmd\":\"circuit "
+		  "up\",\"args\":{\"from\":[\"192.168.1.0/24\",\"0.0.0.0/0\",\"::/0\"],\"wait\":0}}\n" },
+		{ "circuit up --user root --user 1234567 --port 53 --port tcp/80-90 --no-wait",
+		  "{\"cmd\":\"circuit "
+		  "up\",\"args\":{\"users\":[0,1234567],\"ports\":[\"tcp/53\",\"udp/53\",\"tcp/80-90\"],"
+		  "\"wait\":0}}\n" },
 		{ "circuit down 7", "{\"cmd\":\"circuit down\",\"args\":{\"id\":7}}\n" },
 		{ "circuit down --all", "{\"cmd\":\"circuit down\",\"args\":{\"all\":true}}\n" },
 		{ "circuit show 7", "{\"cmd\":\"circuit show\",\"args\":{\"id\":7}}\n" },
@@ -358,6 +375,17 @@ static void human(void **state)
 	shows("circuit up --no-wait --to 192.0.2.0/24",
 	      "201 {\"id\":2,\"state\":\"creating\",\"path\":[\"r2\"],\"to\":[\"192.0.2.0/24\",\"::/0\"]}\n",
 	      "circuit 2 creating: client -> r2 -> 192.0.2.0/24, ::/0\n");
+	shows("circuit up --from lan --no-wait",
+	      "201 {\"id\":2,\"state\":\"creating\",\"path\":[\"r2\"],\"from\":[\"0.0.0.0/0\",\"::/0\"]}\n",
+	      "circuit 2 creating: client -> r2 -> Internet for the LAN\n");
+	shows("circuit up --from 192.168.1.7 --no-wait",
+	      "201 {\"id\":2,\"state\":\"creating\",\"path\":[\"r2\"],\"from\":[\"192.168.1.7/32\"]}\n",
+	      "circuit 2 creating: client -> r2 -> Internet for 192.168.1.7/32\n");
+	shows("circuit up --no-wait",
+	      "201 "
+	      "{\"id\":2,\"state\":\"creating\",\"path\":[\"r2\"],\"to\":[\"::/0\"],\"users\":[0,7],\"ports\":[\"tcp/"
+	      "1-2\"]}\n",
+	      "circuit 2 creating: client -> r2 -> Internet, tcp/1-2 for user 0, 7\n");
 	shows("circuit down --all", "200 {\"closed\":[3,4]}\n", "circuit 3 closed\ncircuit 4 closed\n");
 	shows("circuit new --all", "200 {\"renewed\":[1,2]}\n", "circuit 1 is built anew\ncircuit 2 is built anew\n");
 	shows("circuit new 1 --no-wait", "201 {\"id\":1,\"state\":\"creating\",\"path\":[\"r2\"],\"to\":[\"::/0\"]}\n",
@@ -529,6 +557,27 @@ static void prefixes(void **state)
 	}
 }
 
+static void overlaps(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool yes;
+	} cases[] = { { "10.0.0.0/8", "10.1.0.0/16", true },   { "10.1.0.0/16", "10.0.0.0/8", true },
+		      { "10.0.0.0/9", "10.128.0.0/9", false }, { "0.0.0.0/0", "192.0.2.1", true },
+		      { "0.0.0.0/0", "::/0", false },	       { "192.0.2.1", "192.0.2.1", true },
+		      { "192.0.2.0", "192.0.2.1", false },     { "2001:db8::/33", "2001:db8:8000::/33", false },
+		      { "::/0", "2001:db8::1", true } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct prefix a, b;
+
+		assert_int_equal(prefix_parse(cases[i].a, &a), 0);
+		assert_int_equal(prefix_parse(cases[i].b, &b), 0);
+		assert_int_equal(prefix_overlaps(&a, &b), cases[i].yes);
+	}
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -571,6 +620,7 @@ int main(void)
 		cmocka_unit_test(doctor),
 		cmocka_unit_test(files),
 		cmocka_unit_test(prefixes),
+		cmocka_unit_test(overlaps),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -295,8 +295,8 @@ static void block(struct world *w, uint32_t id)
 	struct prefix to = prefix_to();
 
 	assert_int_equal(plan_base(&p), 0);
-	assert_int_equal(plan_client_base(&p), 0);
-	assert_int_equal(plan_selection(&p, id, &to, 1), 0);
+	assert_int_equal(plan_client_base(&p, NULL), 0);
+	assert_int_equal(plan_selection(&p, id, &(struct selection){ .prefixes = &to, .n = 1 }, NULL), 0);
 	assert_int_equal(kernel_apply(w->kernel, &p), 0);
 }
 
@@ -490,7 +490,7 @@ static json_t *wanted(struct world *w)
 	json_t *list = NULL;
 	struct error err;
 
-	assert_int_equal(selections_load(w->run, &list, &err), 0);
+	assert_int_equal(selections_load(w->run, &w->conf->lans, &list, &err), 0);
 	return list;
 }
 
@@ -524,7 +524,7 @@ static void survives_the_host(void **state)
 	json_decref(list);
 	host_restarts(w);
 	/* first the block alone */
-	assert_int_equal(selections_block(w->run, false, w->kernel, &err), 0);
+	assert_int_equal(selections_block(w->run, false, &w->conf->lans, w->kernel, &err), 0);
 	assert_true(has_chain(w, "kill1"));
 	assert_false(has_chain(w, "kill2"));
 	assert_int_equal(unreachable(w), 1);
@@ -535,10 +535,93 @@ static void survives_the_host(void **state)
 	assert_int_equal(ask(w, "circuit down", "{\"all\":true}", NULL), REPLY_OK);
 	assert_false(has_chain(w, "kill1"));
 	host_restarts(w);
-	assert_int_equal(selections_block(w->run, false, w->kernel, &err), 0);
+	assert_int_equal(selections_block(w->run, false, &w->conf->lans, w->kernel, &err), 0);
 	assert_int_equal(kernel_fake_objects(w->kernel)->n, 0);
 	start(w);
 	assert_int_equal(client_role_circuits(w->role), 0);
+}
+
+/* A gateway's LAN: blocked from the start on, served by circuits that hosts are named for once. */
+static void lan_served(void **state)
+{
+	static const char both[] = "{\"to\":[\"192.0.2.0/24\"],\"from\":[\"192.168.1.0/24\"]}";
+	struct world *w = *state;
+	struct lans none = { 0 };
+	struct error err;
+	json_t *list;
+
+	start(w);
+	assert_int_equal(ask(w, "circuit up", "{\"from\":[\"192.168.1.0/24\"],\"wait\":0}", NULL), REPLY_MALFORMED);
+	client_role_free(w->role, true);
+	assert_null(lans_add(&w->conf->lans, "br-lan"));
+	start(w);
+	assert_true(has_chain(w, "kill_lan"));
+	assert_int_equal(ask(w, "circuit up", "{\"from\":[\"0.0.0.0/0\",\"::/0\"],\"wait\":0}", NULL), REPLY_CREATED);
+	assert_int_equal(ask(w, "circuit up", "{\"from\":[\"192.168.1.0/24\"],\"wait\":0}", NULL), REPLY_CREATED);
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"192.168.1.0/24\"],\"wait\":0}", NULL), REPLY_CREATED);
+	assert_int_equal(ask(w, "circuit up", "{\"from\":[\"192.168.1.7\"],\"wait\":0}", NULL), REPLY_CONFLICT);
+	assert_int_equal(ask(w, "circuit up", "{\"from\":[\"0.0.0.0/0\"],\"wait\":0}", NULL), REPLY_CONFLICT);
+	assert_int_equal(ask(w, "circuit up", both, NULL), REPLY_MALFORMED);
+	assert_false(has_chain(w, "kill1"));
+	assert_true(has_chain(w, "kill3"));
+	list = wanted(w);
+	assert_int_equal(json_array_size(list), 3);
+	assert_int_equal(json_array_size(json_object_get(json_array_get(list, 0), "from")), 2);
+	assert_null(json_object_get(json_array_get(list, 0), "to"));
+	json_decref(list);
+	/* a restart of the daemon, then of the host */
+	client_role_free(w->role, true);
+	start(w);
+	assert_int_equal(client_role_circuits(w->role), 3);
+	host_restarts(w);
+	assert_int_equal(selections_block(w->run, false, &w->conf->lans, w->kernel, &err), 0);
+	assert_true(has_chain(w, "kill_lan"));
+	start(w);
+	assert_int_equal(client_role_circuits(w->role), 3);
+	/* who is no gateway any more does not open the LAN by that */
+	host_restarts(w);
+	assert_int_equal(selections_block(w->run, false, &none, w->kernel, &err), -ENODEV);
+	assert_non_null(strstr(err.text, "no `lan`"));
+	assert_true(has_chain(w, "kill1_forward"));
+	kernel_free(w->kernel);
+	assert_int_equal(kernel_fake_new(&w->kernel), 0);
+	assert_int_equal(selections_forget(w->run), 0);
+	assert_int_equal(selections_block(w->run, false, &w->conf->lans, w->kernel, &err), 0);
+	assert_true(has_chain(w, "kill_lan"));
+	start(w);
+}
+
+/* By users and ports, beside a circuit for everything; kept as all else is. */
+static void narrow(void **state)
+{
+	struct world *w = *state;
+	json_t *list, *one;
+
+	start(w);
+	assert_int_equal(ask(w, "circuit up", "{\"wait\":0}", NULL), REPLY_CREATED);
+	assert_int_equal(ask(w, "circuit up", "{\"users\":[1000],\"wait\":0}", NULL), REPLY_CREATED);
+	assert_int_equal(ask(w, "circuit up", "{\"users\":[1001],\"ports\":[\"tcp/443\"],\"wait\":0}", NULL),
+			 REPLY_CREATED);
+	assert_int_equal(ask(w, "circuit up", "{\"users\":[1001],\"ports\":[\"tcp/22\"],\"wait\":0}", NULL),
+			 REPLY_CREATED);
+	/* which of two would carry it */
+	assert_int_equal(ask(w, "circuit up", "{\"ports\":[\"tcp/80-8080\"],\"wait\":0}", NULL), REPLY_CONFLICT);
+	assert_int_equal(ask(w, "circuit up", "{\"users\":[1000],\"to\":[\"192.0.2.1\"],\"wait\":0}", NULL),
+			 REPLY_CONFLICT);
+	assert_int_equal(ask(w, "circuit up", "{\"users\":[],\"wait\":0}", NULL), REPLY_MALFORMED);
+	assert_int_equal(ask(w, "circuit up", "{\"users\":[-1],\"wait\":0}", NULL), REPLY_MALFORMED);
+	assert_int_equal(ask(w, "circuit up", "{\"ports\":[\"443\"],\"wait\":0}", NULL), REPLY_MALFORMED);
+	assert_int_equal(ask(w, "circuit up", "{\"ports\":[\"tcp/9-8\"],\"wait\":0}", NULL), REPLY_MALFORMED);
+	assert_int_equal(ask(w, "circuit down", "{\"id\":1}", NULL), REPLY_OK);
+	list = wanted(w);
+	assert_int_equal(json_array_size(list), 3);
+	one = json_array_get(list, 1);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(one, "ports"), 0)), "tcp/443");
+	json_decref(list);
+	client_role_free(w->role, true);
+	start(w);
+	assert_int_equal(client_role_circuits(w->role), 3);
+	assert_true(has_chain(w, "kill3_post"));
 }
 
 /* Nobody knows what was to be protected: everything is, and anond does not start as if there were nothing. */
@@ -561,7 +644,7 @@ static void damaged_selections(void **state)
 	snprintf(path, sizeof(path), "%s/" SELECTIONS_FILE, w->run);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		assert_int_equal(file_replace(path, bad[i], strlen(bad[i]), 0600, &err), 0);
-		assert_int_equal(selections_block(w->run, false, w->kernel, &err), -EBADMSG);
+		assert_int_equal(selections_block(w->run, false, &w->conf->lans, w->kernel, &err), -EBADMSG);
 		assert_non_null(strstr(err.text, "damaged"));
 		assert_true(has_chain(w, "kill1"));
 		assert_int_equal(unreachable(w), 2);
@@ -576,9 +659,9 @@ static void damaged_selections(void **state)
 	/* none is none, unless it may lie elsewhere */
 	kernel_free(w->kernel);
 	assert_int_equal(kernel_fake_new(&w->kernel), 0);
-	assert_int_equal(selections_block(w->run, false, w->kernel, &err), 0);
+	assert_int_equal(selections_block(w->run, false, &w->conf->lans, w->kernel, &err), 0);
 	assert_int_equal(kernel_fake_objects(w->kernel)->n, 0);
-	assert_int_equal(selections_block(w->run, true, w->kernel, &err), -ENOENT);
+	assert_int_equal(selections_block(w->run, true, &w->conf->lans, w->kernel, &err), -ENOENT);
 	assert_true(has_chain(w, "kill1"));
 }
 
@@ -775,8 +858,8 @@ static void repaired(void **state)
 	assert_text(w, 1, "state", "open");
 	/* As `nft flush ruleset` does. */
 	assert_int_equal(plan_base(&gone), 0);
-	assert_int_equal(plan_client_base(&gone), 0);
-	assert_int_equal(plan_selection(&gone, 1, &to, 1), 0);
+	assert_int_equal(plan_client_base(&gone, NULL), 0);
+	assert_int_equal(plan_selection(&gone, 1, &(struct selection){ .prefixes = &to, .n = 1 }, NULL), 0);
 	assert_int_equal(kernel_remove(w->kernel, &gone), 0);
 	assert_false(has_chain(w, "kill1"));
 	assert_true(client_role_repair(w->role) > 0);
@@ -796,7 +879,7 @@ static void repaired_in_part(void **state)
 	saved_open(w, 1, TO, clock_wall_s() + 1000);
 	start(w);
 	record(w, 1, 0, &rec);
-	assert_int_equal(plan_selection(&gone, 1, &to, 1), 0);
+	assert_int_equal(plan_selection(&gone, 1, &(struct selection){ .prefixes = &to, .n = 1 }, NULL), 0);
 	assert_int_equal(plan_origin_circuit(&gone, &rec.circuit, NULL), 0);
 	assert_int_equal(kernel_remove(w->kernel, &gone), 0);
 	assert_int_equal(count(w, KOBJ_SA), 0);
@@ -814,7 +897,7 @@ static void stray_repaired(void **state)
 	block(w, 9);
 	start(w);
 	assert_int_equal(client_role_repair(w->role), 0);
-	assert_int_equal(plan_selection(&gone, 9, &to, 1), 0);
+	assert_int_equal(plan_selection(&gone, 9, &(struct selection){ .prefixes = &to, .n = 1 }, NULL), 0);
 	assert_int_equal(kernel_remove(w->kernel, &gone), 0);
 	assert_true(client_role_repair(w->role) > 0);
 	assert_true(has_chain(w, "kill9"));
@@ -892,6 +975,8 @@ int main(void)
 		TEST(up_undone),
 		TEST(up_needs_journal),
 		TEST(survives_the_host),
+		TEST(lan_served),
+		TEST(narrow),
 		TEST(damaged_selections),
 		TEST(unknown_kill_switch_stays),
 		TEST(names),

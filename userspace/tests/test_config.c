@@ -120,11 +120,29 @@ static void every_option(void **state)
 	config_free(c);
 }
 
+static void gateway(void **state)
+{
+	struct config *c = NULL;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(config_parse(KEY "role = gateway\nlan = {br-lan, wlan0}", "f", &c, &err), 0);
+	assert_int_equal(c->roles, ROLE_CLIENT | ROLE_GATEWAY);
+	assert_int_equal(c->lans.n, 2);
+	assert_string_equal(c->lans.dev[1], "wlan0");
+	config_free(c);
+}
+
 static void mistakes(void **state)
 {
 	static const char *const bad[][2] = {
 		{ "", "f: network-key: missing" },
 		{ "network-key = \"AQID\"", "f:1: network-key: not 32 bytes" },
+		{ KEY "role = gateway", "f: lan: missing" },
+		{ KEY "lan = {br-lan}", "f: lan: only a gateway has one" },
+		{ KEY "role = {relay, gateway}\nlan = {br-lan}", "f: role: a relay cannot be a client too" },
+		{ KEY "role = gateway\nlan = {\"a b\"}", "f:3: lan: not the name" },
+		{ KEY "role = gateway\nlan = {anon1}", "f:3: lan: an interface of anond's own" },
 		{ KEY "\nhopps = 3", "f:3: no such option 'hopps'" },
 		{ KEY "link { hops = 3 }", "f:2: no such option 'hops'" },
 		{ KEY "hops = 0", "f:2: hops: not from 1 to 5" },
@@ -233,8 +251,8 @@ static void help(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults), cmocka_unit_test(every_option), cmocka_unit_test(mistakes),
-		cmocka_unit_test(files),    cmocka_unit_test(help),
+		cmocka_unit_test(defaults), cmocka_unit_test(every_option), cmocka_unit_test(gateway),
+		cmocka_unit_test(mistakes), cmocka_unit_test(files),	    cmocka_unit_test(help),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

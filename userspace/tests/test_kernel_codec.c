@@ -15,6 +15,8 @@
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
 
+#include <linux/fib_rules.h>
+
 #include "kernel/eventmsg.h"
 #include "kernel/fake.h"
 #include "kernel/rtmsg.h"
@@ -47,6 +49,9 @@ static struct in6_addr addr6(const char *s)
 }
 
 /* One of everything, in every variety. */
+#define TO(list, count) (&(const struct selection){ .prefixes = (list), .n = (count) })
+#define HOSTS(list, count) (&(const struct selection){ .prefixes = (list), .n = (count), .lan = true })
+
 static void objects(struct plan *p)
 {
 	struct in6_addr self = addr6("fd11::1:0:0:42"), far = addr6("fd11::1");
@@ -64,13 +69,23 @@ static void objects(struct plan *p)
 					      .suite = suites[i] };
 	c.inner = (struct inner){ .has4 = true, .has6 = true, .addr6 = addr6("fd22::ffff:0:0:7") };
 	c.inner.addr4.s_addr = htonl(0x64600007);
-	c.n_selectors = 2;
-	c.selectors = sel;
-	assert_int_equal(plan_client_base(p), 0);
-	assert_int_equal(plan_selection(p, 3, sel, 2), 0);
+	struct lans lans = { .dev = { "br-lan" }, .n = 1 };
+	struct prefix from[] = { prefix4((struct in_addr){ htonl(0xc0a80200) }, 24), prefix6(&far, 64) };
+	const struct selection narrow = { .prefixes = sel,
+					  .n = 2,
+					  .users = { 1000 },
+					  .n_users = 1,
+					  .ports = { { IPPROTO_UDP, 5000, 5010 } },
+					  .n_ports = 1 };
+	assert_int_equal(plan_client_base(p, &lans), 0);
+	assert_int_equal(plan_selection(p, 4, &narrow, NULL), 0);
+	assert_int_equal(plan_selection(p, 3, HOSTS(from, 2), &lans), 0);
+	assert_int_equal(plan_selection(p, 3, TO(sel, 2), NULL), 0);
 	assert_int_equal(plan_link(p, &l), 0);
 	assert_int_equal(plan_origin_circuit(p, &c, keys), 0);
-	assert_int_equal(plan_origin_routes(p, &c, 9), 0);
+	assert_int_equal(plan_origin_routes(p, &c, TO(sel, 2), NULL, 9), 0);
+	c.inner.dns4.s_addr = htonl(0x64600001);
+	assert_int_equal(plan_origin_routes(p, &c, HOSTS(from, 2), &lans, 9), 0);
 	struct kobject *o = plan_add(p, KOBJ_ROUTE);
 	o->route = (struct kobj_route){ .type = ROUTE_UNICAST,
 					.dst = prefix6(&far, 80),
@@ -315,7 +330,18 @@ static void events(void **state)
 	struct event ev;
 	x.state.reqid = REQID_RELAY_BASE + 5;
 	x.state.id.spi = htonl(77);
-	struct nl_msg *m = nlmsg_alloc_simple(XFRM_MSG_EXPIRE, 0);
+	const struct kobject rule = { .type = KOBJ_RULE,
+				      .rule = { .family = AF_INET, .pref = RULE_PREF_ANON, .table = RT_TABLE_ANON } };
+	struct nl_msg *m = encoded(&rule);
+	assert_int_equal(eventmsg_route(nlmsg_hdr(m), &ev), -ENOENT); /* a new one */
+	nlmsg_free(m);
+	assert_int_equal(rtmsg_encode(&rule, false, &devs, &m), 0);
+	assert_int_equal(eventmsg_route(nlmsg_hdr(m), &ev), 0);
+	assert_int_equal(ev.type, EVENT_RULE);
+	((struct nlattr *)nlmsg_find_attr(nlmsg_hdr(m), sizeof(struct fib_rule_hdr), FRA_PROTOCOL))->nla_type = FRA_PAD;
+	assert_int_equal(eventmsg_route(nlmsg_hdr(m), &ev), -ENOENT); /* not ours */
+	nlmsg_free(m);
+	m = nlmsg_alloc_simple(XFRM_MSG_EXPIRE, 0);
 	nlmsg_append(m, &x, sizeof(x), NLMSG_ALIGNTO);
 	assert_int_equal(eventmsg_xfrm(nlmsg_hdr(m), &ev), 0);
 	assert_int_equal(ev.reqid, REQID_RELAY_BASE + 5);

@@ -62,6 +62,9 @@ static void assert_rule(const struct plan *p, const char *chain, const char *rul
 	}
 }
 
+#define TO(list, count) (&(const struct selection){ .prefixes = (list), .n = (count) })
+#define HOSTS(list, count) (&(const struct selection){ .prefixes = (list), .n = (count), .lan = true })
+
 static struct relay_circuit middle(void)
 {
 	return (struct relay_circuit){ .number = 7,
@@ -573,14 +576,12 @@ static void origin_ipv4_only(void **state)
 	struct prefix sel[] = { { .family = AF_INET6, .len = 0 }, { .family = AF_INET, .len = 0 } };
 	struct origin_circuit c = circuit(0);
 	c.inner.mtu = 1279;
-	c.n_selectors = 2;
-	c.selectors = sel;
 	assert_int_equal(plan_origin_circuit(&p, &c, NULL), 0);
 	assert_int_equal(count(&p, KOBJ_SP), 3);
 	for (size_t i = 0; i < p.n; i++)
 		assert_true(p.v[i].type != KOBJ_SYSCTL || strncmp(p.v[i].sysctl.name, "net/ipv6/conf/anon", 18) != 0);
 	plan_clear(&p);
-	assert_int_equal(plan_origin_routes(&p, &c, 5), 0);
+	assert_int_equal(plan_origin_routes(&p, &c, TO(sel, 2), NULL, 5), 0);
 	assert_int_equal(p.n, 1);
 	assert_int_equal(p.v[0].route.dst.family, AF_INET);
 	assert_int_equal(p.v[0].route.metric, 5);
@@ -588,23 +589,23 @@ static void origin_ipv4_only(void **state)
 	/* questions to any resolver go to the exit's, if it has one and everything is selected */
 	c.inner.dns4 = addr4("192.0.2.53");
 	c.inner.dns6 = addr6("2001:db8::53"); /* the circuit carries no IPv6 */
-	assert_int_equal(plan_origin_routes(&p, &c, 5), 0);
+	assert_int_equal(plan_origin_routes(&p, &c, TO(sel, 2), NULL, 5), 0);
 	assert_string_equal(chain_named(&p, "dns_anon0")->rules,
 			    "oifname != \"anon0\" accept\n"
 			    "meta l4proto { tcp, udp } th dport 53 dnat ip to 192.0.2.53\n");
 	plan_clear(&p);
 	c.inner.mtu = 1280;
-	assert_int_equal(plan_origin_routes(&p, &c, 5), 0);
+	assert_int_equal(plan_origin_routes(&p, &c, TO(sel, 2), NULL, 5), 0);
 	assert_rule(&p, "dns_anon0", "th dport 53 dnat ip6 to 2001:db8::53\n");
 	plan_clear(&p);
 	sel[1].len = 1;
 	sel[0].len = 1;
-	assert_int_equal(plan_origin_routes(&p, &c, 5), 0);
+	assert_int_equal(plan_origin_routes(&p, &c, TO(sel, 2), NULL, 5), 0);
 	assert_null(chain_named(&p, "dns_anon0"));
 	plan_clear(&p);
 	c.inner.mtu = 1279;
-	assert_int_equal(plan_origin_routes(&p, &c, 0), -EINVAL);
-	assert_int_equal(plan_origin_routes(&p, &c, ROUTE_METRIC_UNREACHABLE), -EINVAL);
+	assert_int_equal(plan_origin_routes(&p, &c, TO(sel, 2), NULL, 0), -EINVAL);
+	assert_int_equal(plan_origin_routes(&p, &c, TO(sel, 2), NULL, ROUTE_METRIC_UNREACHABLE), -EINVAL);
 	c.inner.has4 = false;
 	assert_int_equal(plan_origin_circuit(&p, &c, NULL), -EINVAL);
 }
@@ -657,7 +658,7 @@ static void selection(void **state)
 				prefix6(&six, 64),
 				prefix4(addr4("192.0.2.0"), 24),
 				{ .family = AF_INET } };
-	assert_int_equal(plan_selection(&p, 4, dst, 4), 0);
+	assert_int_equal(plan_selection(&p, 4, TO(dst, 4), NULL), 0);
 	/* the switch before anything that could fail over */
 	assert_int_equal(p.v[0].type, KOBJ_NFT);
 	assert_string_equal(p.v[0].nft.name, "kill4");
@@ -667,8 +668,7 @@ static void selection(void **state)
 	assert_string_equal(p.v[1].nft.name, "kill4_forward");
 	assert_string_equal(p.v[1].nft.spec, "type filter hook forward priority 10; policy accept;");
 	assert_string_equal(p.v[1].nft.rules,
-			    "iifname \"circ0\" accept\n"
-			    "oifname \"circ0\" accept\n"
+			    "jump kill_passing\n"
 			    "ip daddr { 192.0.2.0/24, 192.0.2.0/24, 0.0.0.0/0 } counter name drop_killed drop\n"
 			    "ip6 daddr { 2001:db8:2::/64 } counter name drop_killed drop\n");
 	/* and by the device that a packet leaves by in the end */
@@ -683,9 +683,185 @@ static void selection(void **state)
 	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.metric, ROUTE_METRIC_UNREACHABLE + 4);
 	plan_clear(&p);
 	dst[0].a4 = addr4("192.0.2.1");
-	assert_int_equal(plan_selection(&p, 4, dst, 4), -EINVAL);
-	assert_int_equal(plan_selection(&p, 4, dst, 0), -EINVAL);
-	assert_int_equal(plan_selection(&p, SELECTION_MAX + 1, &dst[1], 1), -EINVAL);
+	assert_int_equal(plan_selection(&p, 4, TO(dst, 4), NULL), -EINVAL);
+	assert_int_equal(plan_selection(&p, 4, TO(dst, 0), NULL), -EINVAL);
+	assert_int_equal(plan_selection(&p, SELECTION_MAX + 1, TO(&dst[1], 1), NULL), -EINVAL);
+}
+
+/* More than destinations: a routing rule for each combination, and out of no circuit but its own. */
+static void narrow_selection(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	struct prefix to[] = { { .family = AF_INET }, { .family = AF_INET6 } };
+	struct selection sel = { .prefixes = to, .n = 2, .users = { 1000, 0 }, .n_users = 2 };
+	struct origin_circuit c = circuit(3);
+	assert_int_equal(plan_selection(&p, 3, &sel, NULL), 0);
+	assert_string_equal(
+		chain_named(&p, "kill3")->rules,
+		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 0 } oifname \"lo\" meta l4proto { tcp, udp } th dport 53 "
+		"counter name drop_killed drop\n"
+		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 0 } oifname \"anon*\" oifname != \"anon3\" "
+		"counter name drop_killed drop\n"
+		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 0 } goto kill_judge\n"
+		"ip6 daddr { ::/0 } meta skuid { 1000, 0 } oifname \"lo\" meta l4proto { tcp, udp } th dport 53 "
+		"counter name drop_killed drop\n"
+		"ip6 daddr { ::/0 } meta skuid { 1000, 0 } oifname \"anon*\" oifname != \"anon3\" "
+		"counter name drop_killed drop\n"
+		"ip6 daddr { ::/0 } meta skuid { 1000, 0 } goto kill_judge\n");
+	assert_rule(&p, "kill3_post", "meta skuid { 1000, 0 } rt ipsec missing goto kill_judge\n");
+	assert_null(chain_named(&p, "kill3_forward")); /* others' packets are of no user */
+	assert_int_equal(count(&p, KOBJ_RULE), 4);
+	assert_true(nth(&p, KOBJ_RULE, 1)->rule.user.on && nth(&p, KOBJ_RULE, 1)->rule.local);
+	assert_int_equal(nth(&p, KOBJ_RULE, 1)->rule.user.id, 0);
+	assert_int_equal(nth(&p, KOBJ_RULE, 1)->rule.table, RT_TABLE_SLOT_BASE + 3);
+	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.type, ROUTE_UNREACHABLE);
+	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.table, RT_TABLE_SLOT_BASE + 3);
+	plan_clear(&p);
+	c.inner.dns4 = addr4("100.96.0.1");
+	assert_int_equal(plan_origin_routes(&p, &c, &sel, NULL, 4), 0);
+	assert_non_null(chain_named(&p, "dns_anon3"));
+	assert_rule(&p, "asks_anon3",
+		    "oifname \"anon3\" meta l4proto { tcp, udp } th dport 53 meta mark set 0x6170001a\n");
+	assert_int_equal(count(&p, KOBJ_RULE), 2);
+	assert_int_equal(nth(&p, KOBJ_RULE, 0)->rule.fwmark, 0x6170001a);
+	assert_int_equal(count(&p, KOBJ_ROUTE), 2);
+	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.table, RT_TABLE_SLOT_BASE + 3);
+	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.src.a4.s_addr, c.inner.addr4.s_addr);
+	plan_clear(&p);
+	/* by ports: questions for names are not among them */
+	sel.ports[0] = (struct port_range){ IPPROTO_TCP, 443, 443 };
+	sel.ports[1] = (struct port_range){ IPPROTO_UDP, 5000, 5010 };
+	sel.n_ports = 2;
+	sel.n = sel.n_users = 1;
+	assert_int_equal(plan_selection(&p, 3, &sel, NULL), 0);
+	assert_rule(&p, "kill3", "ip daddr { 0.0.0.0/0 } meta skuid { 1000 } udp dport 5000-5010 goto kill_judge\n");
+	assert_int_equal(count(&p, KOBJ_RULE), 2);
+	assert_int_equal(nth(&p, KOBJ_RULE, 1)->rule.port.last, 5010);
+	plan_clear(&p);
+	assert_int_equal(plan_origin_routes(&p, &c, &sel, NULL, 4), 0);
+	assert_null(chain_named(&p, "dns_anon3"));
+	plan_clear(&p);
+	sel.ports[0].last = 442;
+	assert_int_equal(plan_selection(&p, 3, &sel, NULL), -EINVAL);
+	sel.ports[0].last = 443;
+	sel.lan = true;
+	assert_int_equal(plan_selection(&p, 3, &sel, NULL), -EINVAL);
+}
+
+static struct lans two_lans(void)
+{
+	struct lans l = { 0 };
+	assert_null(lans_add(&l, "br-lan"));
+	assert_null(lans_add(&l, "wlan0.7"));
+	return l;
+}
+
+static void lan_names(void **state)
+{
+	(void)state;
+	static const char *const bad[] = { "",	    "..",   "lo",    "a b",    "a\"b", "0123456789abcdef",
+					   "anon1", "ovl2", "circ0", "wlan0.7" };
+	struct lans l = two_lans();
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_non_null(lans_add(&l, bad[i]));
+	for (size_t i = l.n; i < LANS_MAX; i++) {
+		char name[] = { 'e', (char)('0' + i), '\0' };
+		assert_null(lans_add(&l, name));
+	}
+	assert_string_equal(lans_add(&l, "eth9"), "too many interfaces");
+}
+
+static void gateway_base(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 }, none = { 0 }, rules = { 0 };
+	struct lans l = two_lans();
+	size_t early = 0;
+	assert_int_equal(plan_client_base(&none, NULL), 0);
+	assert_null(chain_named(&none, "kill_lan"));
+	assert_int_equal(plan_client_base(&p, &l), 0);
+	assert_string_equal(
+		chain_named(&p, "kill_lan")->rules,
+		"iifname { \"br-lan\", \"wlan0.7\" } oifname { \"br-lan\", \"wlan0.7\" } accept\n"
+		"iifname { \"br-lan\", \"wlan0.7\" } oifname \"anon*\" ct state new,established,related accept\n"
+		"iifname \"anon*\" icmp type redirect counter name drop_killed drop\n"
+		"iifname \"anon*\" oifname { \"br-lan\", \"wlan0.7\" } ct state established,related accept\n"
+		"iifname { \"br-lan\", \"wlan0.7\" } counter name drop_killed drop\n"
+		"oifname { \"br-lan\", \"wlan0.7\" } counter name drop_killed drop\n");
+	/* without a circuit's mark nothing enters one, and what has it leaves by nothing else */
+	assert_rule(&p, "kill_lan_post", "ct mark & 0xfff00000 == 0x61700000 goto kill_lan_judge\n");
+	assert_rule(&p, "kill_lan_judge", "oifname \"anon*\" ct mark . ip6 saddr @lan6 accept\nrt ipsec missing ");
+	assert_rule(&p, "client_forward", "iifname { \"br-lan\", \"wlan0.7\" } oifname \"anon*\" accept\n");
+	assert_int_equal(count(&p, KOBJ_RULE) - count(&none, KOBJ_RULE), 10);
+	/* they stand before anything else of anond runs */
+	assert_int_equal(plan_selection_rules(&rules, &l, &none), 0);
+	for (size_t i = 0; i < rules.n; i++) {
+		assert_int_equal(rules.v[i].type, KOBJ_NFT);
+		early += !strncmp(rules.v[i].nft.name, "kill_lan", 8);
+	}
+	assert_int_equal(early, 5);
+}
+
+static void gateway_circuit(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	struct lans l = two_lans(), none = { 0 };
+	struct in6_addr six = addr6("2001:db8:7::");
+	struct prefix from[] = { prefix4(addr4("192.168.2.0"), 24), prefix6(&six, 64), { .family = AF_INET } };
+	struct origin_circuit c = circuit(3);
+	assert_int_equal(plan_selection(&p, 3, HOSTS(from, 3), &l), 0);
+	assert_int_equal(count(&p, KOBJ_NFT), 1);
+	assert_rule(&p, "kill3_lan",
+		    "iifname { \"br-lan\", \"wlan0.7\" } ip saddr 192.168.2.0/24 oifname \"anon*\" oifname != "
+		    "\"anon3\" counter "
+		    "name drop_killed drop\n");
+	assert_int_equal(count(&p, KOBJ_RULE), 6);
+	assert_int_equal(nth(&p, KOBJ_RULE, 1)->rule.pref, RULE_PREF_LAN);
+	assert_string_equal(nth(&p, KOBJ_RULE, 1)->rule.iif, "wlan0.7");
+	assert_int_equal(nth(&p, KOBJ_RULE, 1)->rule.from.len, 24);
+	assert_int_equal(nth(&p, KOBJ_RULE, 4)->rule.pref, RULE_PREF_LAN + 1);
+	assert_int_equal(nth(&p, KOBJ_RULE, 4)->rule.from.family, 0);
+	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.type, ROUTE_UNREACHABLE);
+	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.table, RT_TABLE_SLOT_BASE + 3);
+	plan_clear(&p);
+	c.inner.dns4 = addr4("100.96.0.1");
+	assert_int_equal(plan_origin_routes(&p, &c, HOSTS(from, 3), &l, 4), 0);
+	/* taken away last, and the flows with them */
+	assert_int_equal(p.v[0].type, KOBJ_ELEM);
+	assert_int_equal(count(&p, KOBJ_ELEM), 2);
+	assert_rule(&p, "nat_anon3",
+		    "iifname { \"br-lan\", \"wlan0.7\" } oifname \"anon3\" meta nfproto ipv4 ct mark set 0x6170001a "
+		    "snat ip "
+		    "to 100.96.0.8\n");
+	assert_rule(&p, "mss_anon3", "iifname \"anon3\" meta nfproto ipv6 tcp flags syn tcp option maxseg size set ");
+	/* no resolver by IPv6; the network before all hosts */
+	assert_string_equal(
+		chain_named(&p, "landns_anon3")->rules,
+		"iifname { \"br-lan\", \"wlan0.7\" } ip saddr 192.168.2.0/24 meta l4proto { tcp, udp } th dport 53 "
+		"dnat ip to 100.96.0.1\n");
+	assert_string_equal(chain_named(&p, "landns_anon3")->spec,
+			    "type nat hook prerouting priority -102; policy accept;");
+	assert_rule(&p, "alldns_anon3", "meta nfproto ipv4 meta l4proto");
+	assert_int_equal(count(&p, KOBJ_RULE), 4);
+	assert_int_equal(count(&p, KOBJ_ROUTE), 2);
+	plan_clear(&p);
+	/* a resolver in the Internet is reached like all else there: by each host through its own circuit */
+	c.inner.dns4 = addr4("192.0.2.53");
+	assert_int_equal(plan_origin_routes(&p, &c, HOSTS(from, 3), &l, 4), 0);
+	assert_int_equal(count(&p, KOBJ_RULE), 0);
+	plan_clear(&p);
+	c.inner.has6 = false;
+	assert_int_equal(plan_origin_routes(&p, &c, HOSTS(from, 3), &l, 4), 0);
+	assert_int_equal(count(&p, KOBJ_ROUTE), 1);
+	plan_clear(&p);
+	assert_int_equal(plan_origin_routes(&p, &c, HOSTS(from, 3), &none, 4), -EINVAL);
+	assert_int_equal(plan_selection(&p, 3, HOSTS(from, 3), &none), -EINVAL);
+	assert_int_equal(plan_selection(&p, SLOT_MAX + 1, HOSTS(from, 3), &l), -EINVAL);
+	assert_int_equal(plan_selection(&p, 3, HOSTS(from, 0), &l), -EINVAL);
+	from[0].a4 = addr4("192.168.2.1");
+	assert_int_equal(plan_selection(&p, 3, HOSTS(from, 3), &l), -EINVAL);
 }
 
 static void bases(void **state)
@@ -696,7 +872,7 @@ static void bases(void **state)
 	/* before any policy exists */
 	assert_int_equal(p.v[0].type, KOBJ_HTHRESH);
 	plan_clear(&p);
-	assert_int_equal(plan_client_base(&p), 0);
+	assert_int_equal(plan_client_base(&p, NULL), 0);
 	assert_rule(&p, "client_input", "iifname \"anon*\" counter name drop_unasked drop\n");
 	const struct kobj_nft *judge = chain_named(&p, "kill_judge");
 	const char *last = "counter name drop_killed drop\n";
@@ -759,6 +935,10 @@ int main(void)
 		cmocka_unit_test(origin_ipv4_only),
 		cmocka_unit_test(origins_refused),
 		cmocka_unit_test(selection),
+		cmocka_unit_test(narrow_selection),
+		cmocka_unit_test(lan_names),
+		cmocka_unit_test(gateway_base),
+		cmocka_unit_test(gateway_circuit),
 		cmocka_unit_test(bases),
 		cmocka_unit_test(expiry),
 	};

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "anond/selection_json.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "lib/cleanup.h"
+#include "model/prefix.h"
+
+static bool absent(const json_t *v)
+{
+	return !v || json_is_null(v);
+}
+
+static int read_prefixes(const json_t *j, bool everything, struct selection *s, struct error *err)
+{
+	static const char *const all_texts[] = { "0.0.0.0/0", "::/0" };
+	const json_t *to = json_object_get(j, "to"), *from = json_object_get(j, "from");
+	bool all = everything && absent(to) && absent(from);
+	const char *name;
+	size_t n;
+
+	if (!absent(to) && !absent(from))
+		return error_set(err, -EINVAL, "to and from exclude each other");
+	s->lan = !absent(from);
+	name = s->lan ? "from" : "to";
+	if (s->lan)
+		to = from;
+	n = json_array_size(to); /* 0 of what is no array */
+	if (!all && (n < 1 || n > SELECTORS_MAX))
+		return error_set(err, -EINVAL, "%s: a list of 1 to %d prefixes", name, SELECTORS_MAX);
+	if (all)
+		n = ARRAY_SIZE(all_texts);
+	s->prefixes = calloc(n, sizeof(*s->prefixes));
+	if (!s->prefixes)
+		return error_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++) {
+		const char *text = all ? all_texts[i] : json_string_value(json_array_get(to, i));
+
+		if (!text || prefix_parse(text, &s->prefixes[i]) < 0)
+			return error_set(err, -EINVAL, "%s: %s is not a prefix such as 192.0.2.0/24", name,
+					 text ? text : "an element");
+		s->n++;
+	}
+	return 0;
+}
+
+static int read_users(const json_t *list, struct selection *s, struct error *err)
+{
+	size_t n = json_array_size(list);
+
+	if (absent(list))
+		return 0;
+	if (n < 1 || n > USERS_MAX)
+		return error_set(err, -EINVAL, "users: a list of 1 to %d numbers", USERS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *v = json_array_get(list, i);
+
+		if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) >= UINT32_MAX)
+			return error_set(err, -EINVAL, "users: an element is no user's number");
+		s->users[s->n_users++] = (uint32_t)json_integer_value(v);
+	}
+	return 0;
+}
+
+static int read_ports(const json_t *list, struct selection *s, struct error *err)
+{
+	size_t n = json_array_size(list);
+
+	if (absent(list))
+		return 0;
+	if (n < 1 || n > PORTS_MAX)
+		return error_set(err, -EINVAL, "ports: a list of 1 to %d ports", PORTS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+
+		if (!text || port_range_parse(text, &s->ports[i]) < 0)
+			return error_set(err, -EINVAL, "ports: %.40s is not a port such as tcp/443",
+					 text ? text : "an element");
+		s->n_ports++;
+	}
+	return 0;
+}
+
+int selection_from_json(const json_t *j, bool everything, struct selection *ret, struct error *err)
+{
+	struct selection s = { 0 };
+	int r = read_prefixes(j, everything, &s, err);
+
+	if (r == 0)
+		r = read_users(json_object_get(j, "users"), &s, err);
+	if (r == 0)
+		r = read_ports(json_object_get(j, "ports"), &s, err);
+	if (r == 0 && s.lan && selection_narrow(&s))
+		r = error_set(err, -EINVAL, "from goes neither with users nor with ports");
+	if (r == 0 && !selection_valid(&s))
+		r = error_set(err, -EINVAL, "more than %d combinations of destinations, users and ports",
+			      SELECTORS_MAX);
+	if (r < 0) {
+		selection_clear(&s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void selection_to_json(const struct selection *s, json_t *j)
+{
+	json_t *prefixes = json_array(), *users = json_array(), *ports = json_array();
+
+	for (size_t i = 0; i < s->n; i++) {
+		char text[PREFIX_TEXT_MAX];
+
+		prefix_format(&s->prefixes[i], text);
+		json_array_append_new(prefixes, json_string(text));
+	}
+	for (size_t i = 0; i < s->n_users; i++)
+		json_array_append_new(users, json_integer(s->users[i]));
+	for (size_t i = 0; i < s->n_ports; i++) {
+		char text[PORT_RANGE_TEXT_MAX];
+
+		port_range_format(&s->ports[i], text);
+		json_array_append_new(ports, json_string(text));
+	}
+	json_object_set_new(j, s->lan ? "from" : "to", prefixes);
+	if (s->n_users)
+		json_object_set(j, "users", users);
+	if (s->n_ports)
+		json_object_set(j, "ports", ports);
+	json_decref(users);
+	json_decref(ports);
+}

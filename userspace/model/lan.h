@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The interfaces of a gateway behind which its hosts are. */
+#pragma once
+
+#include <net/if.h>
+#include <stddef.h>
+
+#define LANS_MAX 8
+
+struct lans {
+	char dev[LANS_MAX][IFNAMSIZ];
+	size_t n;
+};
+
+/* NULL, or what is wrong with the name: letters, digits, '.', '_', '-' only, and none of anond's own. */
+const char *lans_add(struct lans *l, const char *name);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "model/selection.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/prefix.h"
+
+/* 1..65535 in plain decimal, up to a character of stop or the end. NULL: none. */
+static const char *parse_port(const char *text, uint16_t *ret)
+{
+	char *end;
+	unsigned long v;
+
+	if (*text < '1' || *text > '9')
+		return NULL;
+	v = strtoul(text, &end, 10);
+	if (v > UINT16_MAX)
+		return NULL;
+	*ret = (uint16_t)v;
+	return end;
+}
+
+int port_range_parse(const char *text, struct port_range *ret)
+{
+	struct port_range r = { 0 };
+
+	if (strncmp(text, "tcp/", 4) == 0)
+		r.proto = IPPROTO_TCP;
+	else if (strncmp(text, "udp/", 4) == 0)
+		r.proto = IPPROTO_UDP;
+	else
+		return -EINVAL;
+	text = parse_port(text + 4, &r.first);
+	if (!text)
+		return -EINVAL;
+	r.last = r.first;
+	if (*text == '-')
+		text = parse_port(text + 1, &r.last);
+	if (!text || *text || r.last < r.first)
+		return -EINVAL;
+	*ret = r;
+	return 0;
+}
+
+void port_range_format(const struct port_range *r, char ret[PORT_RANGE_TEXT_MAX])
+{
+	const char *proto = r->proto == IPPROTO_TCP ? "tcp" : "udp";
+
+	if (r->first == r->last)
+		snprintf(ret, PORT_RANGE_TEXT_MAX, "%s/%u", proto, r->first);
+	else
+		snprintf(ret, PORT_RANGE_TEXT_MAX, "%s/%u-%u", proto, r->first, r->last);
+}
+
+bool selection_all(const struct selection *s, uint8_t family)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->prefixes[i].family == family && s->prefixes[i].len == 0)
+			return s->n_ports == 0;
+	return false;
+}
+
+bool selection_valid(const struct selection *s)
+{
+	size_t users = s->n_users ? s->n_users : 1, ports = s->n_ports ? s->n_ports : 1;
+
+	if (s->n == 0 || s->n_users > USERS_MAX || s->n_ports > PORTS_MAX || s->n > SELECTORS_MAX / (users * ports) ||
+	    (s->lan && selection_narrow(s)))
+		return false;
+	for (size_t i = 0; i < s->n_ports; i++)
+		if (s->ports[i].first == 0 || s->ports[i].last < s->ports[i].first ||
+		    (s->ports[i].proto != IPPROTO_TCP && s->ports[i].proto != IPPROTO_UDP))
+			return false;
+	return true;
+}
+
+static bool prefix_same(const struct prefix *a, const struct prefix *b)
+{
+	return a->family == b->family && a->len == b->len &&
+	       memcmp(&a->a6, &b->a6, a->family == AF_INET ? sizeof(a->a4) : sizeof(a->a6)) == 0;
+}
+
+static bool ports_same(const struct port_range *a, const struct port_range *b)
+{
+	return a->proto == b->proto && a->first == b->first && a->last == b->last;
+}
+
+/* Whether all of a is in b. */
+static bool within(const struct selection *a, const struct selection *b)
+{
+	bool found = true;
+
+	for (size_t i = 0; i < a->n && found; i++) {
+		found = false;
+		for (size_t k = 0; k < b->n && !found; k++)
+			found = prefix_same(&a->prefixes[i], &b->prefixes[k]);
+	}
+	for (size_t i = 0; i < a->n_users && found; i++) {
+		found = false;
+		for (size_t k = 0; k < b->n_users && !found; k++)
+			found = a->users[i] == b->users[k];
+	}
+	for (size_t i = 0; i < a->n_ports && found; i++) {
+		found = false;
+		for (size_t k = 0; k < b->n_ports && !found; k++)
+			found = ports_same(&a->ports[i], &b->ports[k]);
+	}
+	return found;
+}
+
+bool selection_same(const struct selection *a, const struct selection *b)
+{
+	return a->lan == b->lan && within(a, b) && within(b, a);
+}
+
+static bool users_meet(const struct selection *a, const struct selection *b)
+{
+	bool meet = !a->n_users || !b->n_users;
+
+	for (size_t i = 0; i < a->n_users; i++)
+		for (size_t k = 0; k < b->n_users && !meet; k++)
+			meet = a->users[i] == b->users[k];
+	return meet;
+}
+
+static bool ports_meet(const struct selection *a, const struct selection *b)
+{
+	bool meet = !a->n_ports || !b->n_ports;
+
+	for (size_t i = 0; i < a->n_ports; i++)
+		for (size_t k = 0; k < b->n_ports && !meet; k++)
+			meet = a->ports[i].proto == b->ports[k].proto && a->ports[i].first <= b->ports[k].last &&
+			       b->ports[k].first <= a->ports[i].last;
+	return meet;
+}
+
+static bool prefixes_meet(const struct selection *a, const struct selection *b)
+{
+	bool narrow = selection_narrow(a);
+
+	for (size_t i = 0; i < a->n; i++)
+		for (size_t k = 0; k < b->n; k++) {
+			const struct prefix *p = &a->prefixes[i], *q = &b->prefixes[k];
+			bool apart = a->lan ? !p->len || !q->len : !narrow;
+
+			if (apart ? prefix_same(p, q) : prefix_overlaps(p, q))
+				return true;
+		}
+	return false;
+}
+
+bool selection_conflict(const struct selection *a, const struct selection *b)
+{
+	return a->lan == b->lan && selection_narrow(a) == selection_narrow(b) && users_meet(a, b) && ports_meet(a, b) &&
+	       prefixes_meet(a, b);
+}
+
+void selection_clear(struct selection *s)
+{
+	free(s->prefixes);
+	*s = (struct selection){ 0 };
+}

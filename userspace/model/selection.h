@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What of the traffic a circuit carries. All that is said must fit: these destinations, of these users, to these ports.
+ * Or, at a gateway, all that these hosts of the LAN send.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/circuit.h"
+
+#define SELECTORS_MAX 256 /* prefixes of one circuit; and of all combinations with users and ports */
+#define USERS_MAX 8
+#define PORTS_MAX 16
+
+struct port_range {
+	uint8_t proto; /* IPPROTO_TCP, IPPROTO_UDP */
+	uint16_t first, last;
+};
+
+struct selection {
+	struct prefix *prefixes; /* malloc; destinations, or hosts of the LAN */
+	size_t n;
+	bool lan;
+	uint32_t users[USERS_MAX];
+	size_t n_users; /* 0: all */
+	struct port_range ports[PORTS_MAX];
+	size_t n_ports; /* 0: all, and all protocols */
+};
+
+/* "tcp/443", "udp/5000-5010". -EINVAL. */
+int port_range_parse(const char *text, struct port_range *ret);
+#define PORT_RANGE_TEXT_MAX 16u /* with the final NUL */
+void port_range_format(const struct port_range *r, char ret[PORT_RANGE_TEXT_MAX]);
+
+/* By more than destinations. */
+static inline bool selection_narrow(const struct selection *s)
+{
+	return s->n_users || s->n_ports;
+}
+/* Everything of a family, of those users. */
+bool selection_all(const struct selection *s, uint8_t family);
+/* 1 to SELECTORS_MAX of all combinations, numbers in order, hosts of a LAN without users and ports. */
+bool selection_valid(const struct selection *s);
+bool selection_same(const struct selection *a, const struct selection *b);
+/*
+ * Whether they cannot stand beside one another. Of destinations alone the longest prefix counts, and what is narrow
+ * comes before what is not. Hosts of a LAN are named once, or as all that are left.
+ */
+bool selection_conflict(const struct selection *a, const struct selection *b);
+void selection_clear(struct selection *s);

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A gateway: the selector extended to forwarded traffic (Kiraly and Lo Cigno, section 4). What a circuit carries for
+ * the LAN has its inner address by source NAT, and in conntrack the mark ifid_layer of anon<slot>, by which it is told
+ * from all else: also from what this host itself sends about it, an ICMP error say, which must not name it in clear.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/prefix.h"
+#include "plan/build.h"
+#include "plan/lan.h"
+#include "plan/origin.h"
+#include "plan/plan.h"
+
+#define MARK_MASK 0xfff00000u /* IFID_LAYER_BASE to IFID_LAYER_END */
+_Static_assert((IFID_LAYER_BASE & MARK_MASK) == IFID_LAYER_BASE &&
+		       ((IFID_LAYER_END - 1) & MARK_MASK) == IFID_LAYER_BASE,
+	       "the mask is the range");
+
+static const uint8_t families[] = { AF_INET, AF_INET6 };
+
+struct lans_text text_lans(const struct lans *lans)
+{
+	struct lans_text t = { "{ " };
+	size_t len = 2;
+	for (size_t i = 0; i < lans->n; i++)
+		len += (size_t)snprintf(t.s + len, sizeof(t.s) - len, "%s\"%s\"", i ? ", " : "", lans->dev[i]);
+	snprintf(t.s + len, sizeof(t.s) - len, " }");
+	return t;
+}
+
+/* ---- what stands as long as the host is a gateway ---- */
+
+/*
+ * Who lies about the address that it sends from makes this host answer to whoever has it, in clear: an echo, an error
+ * with the packet in it. Only addresses that are routed to the LAN may come from there.
+ */
+static int lan_sources(struct plan *p, const char *lan)
+{
+	struct chain c;
+	chain_open(&c, NFT_INET, "kill_lan_pre", "type filter hook prerouting priority mangle; policy accept;");
+	chain_rule(&c, "iifname %s fib saddr type unicast fib saddr oifname != %s counter name drop_killed drop", lan,
+		   lan);
+	return chain_close(&c, p);
+}
+
+/* Ahead of the chains of others: one that hands a flow to a flowtable would let the rest of it pass by. */
+static int lan_forward(struct plan *p, const char *lan)
+{
+	struct chain c;
+	chain_open(&c, NFT_INET, "kill_lan", "type filter hook forward priority -10; policy accept;");
+	chain_rule(&c, "iifname %s oifname %s accept", lan, lan);
+	chain_rule(&c, "iifname %s oifname \"" DEV_ANON_PREFIX "*\" ct state new,established,related accept", lan);
+	/* conntrack calls a redirect "related" */
+	chain_rule(&c, "iifname \"" DEV_ANON_PREFIX "*\" icmp type redirect counter name drop_killed drop");
+	chain_rule(&c, "iifname \"" DEV_ANON_PREFIX "*\" oifname %s ct state established,related accept", lan);
+	chain_rule(&c, "iifname %s counter name drop_killed drop", lan);
+	chain_rule(&c, "oifname %s counter name drop_killed drop", lan);
+	return chain_close(&c, p);
+}
+
+/* A resolver on this host would ask on in its own way, in clear. While a circuit stands, questions are led into it. */
+static int lan_input(struct plan *p, const char *lan)
+{
+	struct chain c;
+	chain_open(&c, NFT_INET, "kill_lan_in", "type filter hook input priority 10; policy accept;");
+	chain_rule(&c, "iifname %s " MATCH_PORTED " th dport { 53, 853 } counter name drop_killed drop", lan);
+	return chain_close(&c, p);
+}
+
+static int lan_post(struct plan *p, const char *lan)
+{
+	struct chain c;
+	chain_open(&c, NFT_INET, "kill_lan_judge", NULL);
+	chain_rule(&c, "oifname %s accept", lan);
+	chain_rule(&c, "oifname \"" DEV_ANON_PREFIX "*\" ct mark . ip saddr @lan4 accept");
+	chain_rule(&c, "oifname \"" DEV_ANON_PREFIX "*\" ct mark . ip6 saddr @lan6 accept");
+	chain_rule(&c, NOT_WRAPPED "counter name drop_killed drop");
+	int r = chain_close(&c, p);
+	if (r < 0)
+		return r;
+	chain_open(&c, NFT_INET, "kill_lan_post", "type filter hook " HOOK_POST "; policy accept;");
+	chain_rule(&c, "ct mark & 0x%x == 0x%x goto kill_lan_judge", MARK_MASK, IFID_LAYER_BASE);
+	chain_rule(&c, "iifname %s oifname \"" DEV_ANON_PREFIX "*\" counter name drop_killed drop", lan);
+	return chain_close(&c, p);
+}
+
+static int add_rule(struct plan *p, uint8_t family, uint32_t pref, const char *iif, uint32_t table,
+		    const struct kobj_rule *more)
+{
+	struct kobject *o = plan_add(p, KOBJ_RULE);
+	if (!o)
+		return -ENOMEM;
+	if (more)
+		o->rule = *more;
+	o->rule.family = family;
+	o->rule.pref = pref;
+	o->rule.table = table;
+	snprintf(o->rule.iif, sizeof(o->rule.iif), "%s", iif);
+	return 0;
+}
+
+static int lan_rules(struct plan *p, const struct lans *lans)
+{
+	int r = build_nowhere(p, RT_TABLE_LAN_END, ROUTE_METRIC_UNREACHABLE);
+	for (size_t f = 0; f < ARRAY_SIZE(families) && r >= 0; f++)
+		r = add_rule(p, families[f], RULE_PREF_LAN_OWN, "", RT_TABLE_MAIN,
+			     &(struct kobj_rule){ .local = true, .specific = true });
+	for (size_t i = 0; i < lans->n; i++)
+		for (size_t f = 0; f < ARRAY_SIZE(families) && r >= 0; f++) {
+			r = add_rule(p, families[f], RULE_PREF_LAN_LOCAL, lans->dev[i], RT_TABLE_MAIN,
+				     &(struct kobj_rule){ .specific = true });
+			if (r >= 0)
+				r = add_rule(p, families[f], RULE_PREF_LAN_END, lans->dev[i], RT_TABLE_LAN_END, NULL);
+		}
+	return r;
+}
+
+int lan_base(struct plan *p, const struct lans *lans)
+{
+	struct lans_text lan = text_lans(lans);
+	int r = build_nft(p, NFT_SET, NFT_INET, "lan4", "type mark . ipv4_addr;");
+	if (r >= 0)
+		r = build_nft(p, NFT_SET, NFT_INET, "lan6", "type mark . ipv6_addr;");
+	if (r >= 0)
+		r = lan_sources(p, lan.s);
+	if (r >= 0)
+		r = lan_forward(p, lan.s);
+	if (r >= 0)
+		r = lan_input(p, lan.s);
+	if (r >= 0)
+		r = lan_post(p, lan.s);
+	return r < 0 ? r : lan_rules(p, lans);
+}
+
+/* ---- a circuit for hosts of the LAN ---- */
+
+static uint32_t pref_of(uint32_t base, const struct prefix *from)
+{
+	return base + (from->len == 0);
+}
+
+/* All hosts: no restriction, so that the kernel shows the rule as we made it. */
+static struct prefix narrow(const struct prefix *from)
+{
+	return from->len ? *from : (struct prefix){ 0 };
+}
+
+/* Hosts that are named leave by their own circuit or not at all, whatever the routing rules say. */
+static int named_chain(struct plan *p, uint32_t id, const struct selection *sel, const struct lans *lans)
+{
+	struct lans_text lan = text_lans(lans);
+	char name[NFT_NAME_MAX];
+	struct chain c;
+	bool any = false;
+	for (size_t i = 0; i < sel->n && !any; i++)
+		any = sel->prefixes[i].len > 0;
+	if (!any)
+		return 0;
+	snprintf(name, sizeof(name), "kill%u_lan", id);
+	chain_open(&c, NFT_INET, name, "type filter hook forward priority -10; policy accept;");
+	for (size_t i = 0; i < sel->n; i++)
+		if (sel->prefixes[i].len)
+			chain_rule(&c,
+				   "iifname %s %s saddr %s oifname \"" DEV_ANON_PREFIX
+				   "*\" oifname != \"" DEV_ANON_PREFIX "%u\" counter name drop_killed drop",
+				   lan.s, sel->prefixes[i].family == AF_INET6 ? "ip6" : "ip",
+				   text_prefix(&sel->prefixes[i]).s, id);
+	return chain_close(&c, p);
+}
+
+int lan_selection(struct plan *p, uint32_t id, const struct selection *sel, const struct lans *lans)
+{
+	if (!lans->n)
+		return -EINVAL;
+	int r = named_chain(p, id, sel, lans);
+	if (r >= 0)
+		r = build_nowhere(p, RT_TABLE_SLOT_BASE + id, ROUTE_METRIC_UNREACHABLE + id);
+	for (size_t i = 0; i < sel->n; i++)
+		for (size_t k = 0; k < lans->n && r >= 0; k++)
+			r = add_rule(p, sel->prefixes[i].family, pref_of(RULE_PREF_LAN, &sel->prefixes[i]),
+				     lans->dev[k], RT_TABLE_SLOT_BASE + id,
+				     &(struct kobj_rule){ .from = narrow(&sel->prefixes[i]) });
+	return r;
+}
+
+/* A circuit at its originator with those whom it serves. */
+struct served {
+	const struct chainlink *k;
+	const char *dev; /* anon<slot> */
+	uint32_t mark;	 /* in conntrack */
+	const struct lans *lans;
+	struct lans_text lan;
+	const struct selection *sel;
+};
+
+static int lan_elem(struct plan *p, uint32_t mark, const char *set, const void *addr, size_t len)
+{
+	struct kobject *o = plan_add(p, KOBJ_ELEM);
+	if (!o)
+		return -ENOMEM;
+	o->elem.family = NFT_INET;
+	snprintf(o->elem.set, sizeof(o->elem.set), "%s", set);
+	memcpy(o->elem.key, &mark, sizeof(mark));
+	memcpy(o->elem.key + sizeof(mark), addr, len);
+	o->elem.len = (uint8_t)(sizeof(mark) + len);
+	return 0;
+}
+
+/* First in the plan: taken away last, when nothing makes new flows any more, and the flows with it. */
+static int served_elems(struct plan *p, const struct served *s)
+{
+	const struct inner *in = &s->k->c->inner;
+	int r = 0;
+	if (s->k->inner4)
+		r = lan_elem(p, s->mark, "lan4", &in->addr4, sizeof(in->addr4));
+	if (r >= 0 && s->k->inner6)
+		r = lan_elem(p, s->mark, "lan6", &in->addr6, sizeof(in->addr6));
+	return r;
+}
+
+static int served_nat(struct plan *p, const struct served *s)
+{
+	char name[NFT_NAME_MAX];
+	struct chain c;
+	struct prefix a4 = host4(s->k->c->inner.addr4);
+	snprintf(name, sizeof(name), "nat_%s", s->dev);
+	chain_open(&c, NFT_INET, name, "type nat hook postrouting priority 99; policy accept;");
+	if (s->k->inner4)
+		chain_rule(&c, "iifname %s oifname \"%s\" meta nfproto ipv4 ct mark set 0x%x snat ip to %s", s->lan.s,
+			   s->dev, s->mark, text_prefix(&a4).s);
+	if (s->k->inner6)
+		chain_rule(&c, "iifname %s oifname \"%s\" meta nfproto ipv6 ct mark set 0x%x snat ip6 to %s", s->lan.s,
+			   s->dev, s->mark, text_addr6(&s->k->c->inner.addr6).s);
+	return chain_close(&c, p);
+}
+
+/* In both directions, or hosts whose network drops ICMP would hang: TCP and IP header without options. */
+static int served_mss(struct plan *p, const struct served *s)
+{
+	static const char *const side[] = { "iifname", "oifname" };
+	unsigned int mtu = s->k->mtu[s->k->c->n_layers - 1];
+	char name[NFT_NAME_MAX];
+	struct chain c;
+	snprintf(name, sizeof(name), "mss_%s", s->dev);
+	chain_open(&c, NFT_INET, name, "type filter hook forward priority mangle; policy accept;");
+	for (size_t i = 0; i < ARRAY_SIZE(side); i++) {
+		chain_rule(&c, "%s \"%s\" meta nfproto ipv4 tcp flags syn tcp option maxseg size set %u", side[i],
+			   s->dev, mtu - 40);
+		chain_rule(&c, "%s \"%s\" meta nfproto ipv6 tcp flags syn tcp option maxseg size set %u", side[i],
+			   s->dev, mtu - 60);
+	}
+	return chain_close(&c, p);
+}
+
+/* The exit's resolver for one family, as text and as a prefix; false if there is none. */
+static bool resolver_of(const struct served *s, uint8_t family, struct prefix *ret)
+{
+	const struct inner *in = &s->k->c->inner;
+	*ret = family == AF_INET ? host4(in->dns4) : host6(&in->dns6);
+	return family == AF_INET ? s->k->inner4 && in->dns4.s_addr
+				 : s->k->inner6 && !IN6_IS_ADDR_UNSPECIFIED(&in->dns6);
+}
+
+static bool exits_own(const struct prefix *dns)
+{
+	return dns->family == AF_INET ? addr4_is_shared(dns->a4) : dns->a6.s6_addr[0] == 0xfd;
+}
+
+/* Before NAT of others, for the first one counts. Questions to any resolver go to the exit's, of the hosts named before
+ * of all hosts; as circuit_dns does for this host. */
+static int served_dns(struct plan *p, const struct served *s, bool all)
+{
+	char name[NFT_NAME_MAX], whom[80];
+	struct prefix dns;
+	struct chain c;
+	bool any = false;
+	for (size_t i = 0; i < s->sel->n && !any; i++)
+		any = (s->sel->prefixes[i].len == 0) == all && resolver_of(s, s->sel->prefixes[i].family, &dns);
+	if (!any)
+		return 0;
+	snprintf(name, sizeof(name), "%s_%s", all ? "alldns" : "landns", s->dev);
+	chain_open(&c, NFT_INET, name, "type nat hook prerouting priority %d; policy accept;", all ? -101 : -102);
+	for (size_t i = 0; i < s->sel->n; i++) {
+		const struct prefix *from = &s->sel->prefixes[i];
+		bool six = from->family == AF_INET6;
+		if ((from->len == 0) != all || !resolver_of(s, from->family, &dns))
+			continue;
+		snprintf(whom, sizeof(whom), all ? "meta nfproto %s" : "%s saddr %s",
+			 all ? (six ? "ipv6" : "ipv4") : (six ? "ip6" : "ip"), text_prefix(from).s);
+		chain_rule(&c, "iifname %s %s " MATCH_DNS " dnat %s to %s", s->lan.s, whom, six ? "ip6" : "ip",
+			   text_prefix(&dns).s);
+	}
+	int r = chain_close(&c, p);
+	/* An exit's own addresses may lie in a network that the main table knows. */
+	for (size_t i = 0; i < s->sel->n; i++)
+		for (size_t k = 0; k < s->lans->n && r >= 0; k++)
+			if ((s->sel->prefixes[i].len == 0) == all && resolver_of(s, s->sel->prefixes[i].family, &dns) &&
+			    exits_own(&dns))
+				r = add_rule(p, dns.family, pref_of(RULE_PREF_LAN_DNS, &s->sel->prefixes[i]),
+					     s->lans->dev[k], RT_TABLE_SLOT_BASE + s->k->c->slot,
+					     &(struct kobj_rule){ .from = narrow(&s->sel->prefixes[i]), .to = dns });
+	return r;
+}
+
+int lan_routes(struct plan *p, const struct chainlink *k, const struct selection *sel, const struct lans *lans,
+	       uint32_t metric)
+{
+	const struct origin_circuit *c = k->c;
+	struct served s = { .k = k,
+			    .dev = k->dev[c->n_layers - 1],
+			    .mark = ifid_layer(c->slot, (unsigned int)c->n_layers - 1),
+			    .lans = lans,
+			    .lan = text_lans(lans),
+			    .sel = sel };
+	if (!lans->n)
+		return -EINVAL;
+	int r = served_elems(p, &s);
+	if (r >= 0)
+		r = served_nat(p, &s);
+	if (r >= 0)
+		r = served_mss(p, &s);
+	for (int all = 0; all <= 1 && r >= 0; all++)
+		r = served_dns(p, &s, all);
+	return r < 0 ? r : origin_default_routes(p, k, false, metric);
+}
