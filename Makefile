@@ -114,7 +114,7 @@ install: all
 	install -m 755 $(B)/anond $(DESTDIR)$(PREFIX)/sbin/anond
 	install -m 755 $(B)/anonctl $(DESTDIR)$(PREFIX)/bin/anonctl
 	install -m 755 scripts/anon-charon scripts/user-is-carried $(DESTDIR)$(PREFIX)/lib/anond/
-	install -m 644 scripts/socks-resolv.conf $(DESTDIR)$(PREFIX)/lib/anond/
+	install -m 644 scripts/socks-resolv.conf scripts/socks-only.nft $(DESTDIR)$(PREFIX)/lib/anond/
 	install -m 644 userspace/man/anonctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 userspace/man/anond.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 userspace/man/anond.8 $(DESTDIR)$(PREFIX)/share/man/man8/

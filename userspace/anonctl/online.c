@@ -165,7 +165,8 @@ static int add_ports(json_t *args, const struct arguments *a, struct error *err)
 
 			snprintf(text, sizeof(text), "%s%.24s", one ? "" : protos[k], said);
 			if (strlen(said) > 24 || port_range_parse(text, &r) < 0)
-				return error_set(err, -EINVAL, "--port: %.60s is no port such as 443 or udp/5000-5010",
+				return error_set(err, -EINVAL,
+						 "--port: %.60s is no port such as 443 or udp/5000-5010, up to 65534",
 						 said);
 			if (json_array_append_new(list, json_string(text)) < 0)
 				return error_set(err, -ENOMEM, "out of memory");

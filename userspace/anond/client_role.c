@@ -819,7 +819,7 @@ void client_role_up(struct client_role *c, struct control_conn *conn, const json
 		if (save_selections(c, &why) < 0)
 			log_err("circuit %u: its path is not remembered: %s", cc->id, why.text);
 	} else if (r == 0 && cc) {
-		control_error(conn, REPLY_CONFLICT, "circuit %u carries one of these already", cc->id);
+		control_error(conn, REPLY_CONFLICT, "circuit %u carries some of this already", cc->id);
 		up_request_clear(&a);
 		return;
 	} else if (r == 0 && HASH_COUNT(c->circuits) >= CIRCUITS_MAX) {

@@ -58,6 +58,9 @@ static int read_users(const json_t *list, struct selection *s, struct error *err
 
 		if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) >= UINT32_MAX)
 			return error_set(err, -EINVAL, "users: an element is no user's number");
+		/* sock_net_uid: what no socket sends is routed as root's */
+		if (json_integer_value(v) == 0)
+			return error_set(err, -EINVAL, "users: root's packets cannot be told from the kernel's own");
 		s->users[s->n_users++] = (uint32_t)json_integer_value(v);
 	}
 	return 0;
@@ -75,7 +78,7 @@ static int read_ports(const json_t *list, struct selection *s, struct error *err
 		const char *text = json_string_value(json_array_get(list, i));
 
 		if (!text || port_range_parse(text, &s->ports[i]) < 0)
-			return error_set(err, -EINVAL, "ports: %.40s is not a port such as tcp/443",
+			return error_set(err, -EINVAL, "ports: %.40s is not a port such as tcp/443, 1 to 65534",
 					 text ? text : "an element");
 		s->n_ports++;
 	}

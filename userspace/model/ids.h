@@ -31,8 +31,9 @@
  */
 #define RT_TABLE_ANON 7042
 #define RT_TABLE_SLOT_BASE 0x616e0000u /* + slot */
-#define RULE_PREF_LINK 7038	       /* fwmark MARK_LINK: main */
-#define RULE_PREF_OVERLAY 7039	       /* overlay addresses: main; keeps nested ESP out of what selectors route */
+#define RULE_PREF_LINK 7037	       /* fwmark MARK_LINK: main */
+#define RULE_PREF_OVERLAY 7038	       /* overlay addresses: main; keeps nested ESP out of what selectors route */
+#define RULE_PREF_MARKED 7039	       /* fwmark of anon<slot>'s if_id: a narrow circuit's, of what is routed again */
 #define RULE_PREF_LAN_OWN 7040	       /* a gateway's own packets, to what main knows other than by its default route */
 #define RULE_PREF_NARROW 7041	       /* users and ports: the tables of their circuits */
 #define RULE_PREF_ANON 7042	       /* RT_TABLE_ANON */

@@ -40,7 +40,8 @@ int port_range_parse(const char *text, struct port_range *ret)
 	r.last = r.first;
 	if (*text == '-')
 		text = parse_port(text + 1, &r.last);
-	if (!text || *text || r.last < r.first)
+	/* fib_rule_port_range_valid refuses the last one */
+	if (!text || *text || r.last < r.first || r.last == UINT16_MAX)
 		return -EINVAL;
 	*ret = r;
 	return 0;

@@ -30,7 +30,7 @@ struct selection {
 	size_t n_ports; /* 0: all, and all protocols */
 };
 
-/* "tcp/443", "udp/5000-5010". -EINVAL. */
+/* "tcp/443", "udp/5000-5010"; 1 to 65534. -EINVAL. */
 int port_range_parse(const char *text, struct port_range *ret);
 #define PORT_RANGE_TEXT_MAX 16u /* with the final NUL */
 void port_range_format(const struct port_range *r, char ret[PORT_RANGE_TEXT_MAX]);

@@ -184,11 +184,14 @@ static int client_normalise(struct plan *p)
 	return chain_close(&c, p);
 }
 
-/* Where packets to selected destinations are sent by the chains of plan_selection. */
-static int client_judge(struct plan *p, const struct lans *lans)
+/*
+ * Where packets to selected destinations are sent by the chains of plan_selection. What does not leave the local wire
+ * and is sent by the host itself passes, but not what is selected by its user or port.
+ */
+static int client_judge(struct plan *p, const struct lans *lans, bool narrow)
 {
 	struct chain c;
-	chain_open(&c, NFT_INET, "kill_judge", NULL);
+	chain_open(&c, NFT_INET, narrow ? "kill_judge_narrow" : "kill_judge", NULL);
 	chain_rule(&c, "oifname \"" DEV_ANON_PREFIX "*\" accept");
 	chain_rule(&c, "oifname \"lo\" accept");
 	if (lans->n) /* a router that its hosts cannot ask for an address is none */
@@ -200,11 +203,14 @@ static int client_judge(struct plan *p, const struct lans *lans)
 	chain_rule(&c, "oifname \"" DEV_LINK_PREFIX "*\" meta l4proto esp accept");
 	chain_rule(&c, "oifname \"" DEV_LINK_PREFIX "*\" udp dport %d accept", ANON_CTRL_PORT);
 	chain_rule(&c, "oifname \"" DEV_CIRC "\" accept");
-	/* router and neighbour discovery (RFC 4861), listener reports (RFC 3810): they do not leave the local wire */
-	chain_rule(&c, "icmpv6 type { 133, 134, 135, 136 } ip6 hoplimit 255 ip6 daddr { fe80::/10, ff02::/16 } accept");
-	chain_rule(&c, "icmpv6 type { 131, 132, 143 } ip6 hoplimit 1 ip6 daddr ff02::/16 accept");
-	chain_rule(&c, "ip protocol udp udp sport 68 udp dport 67 accept");
-	chain_rule(&c, "ip6 daddr { fe80::/10, ff02::1:2 } udp sport 546 udp dport 547 accept");
+	if (!narrow) {
+		/* router and neighbour discovery (RFC 4861), listener reports (RFC 3810), DHCP */
+		chain_rule(&c, "icmpv6 type { 133, 134, 135, 136 } ip6 hoplimit 255 ip6 daddr { fe80::/10, ff02::/16 } "
+			       "accept");
+		chain_rule(&c, "icmpv6 type { 131, 132, 143 } ip6 hoplimit 1 ip6 daddr ff02::/16 accept");
+		chain_rule(&c, "ip protocol udp udp sport 68 udp dport 67 accept");
+		chain_rule(&c, "ip6 daddr { fe80::/10, ff02::1:2 } udp sport 546 udp dport 547 accept");
+	}
 	chain_rule(&c, "counter name drop_killed drop");
 	return chain_close(&c, p);
 }
@@ -273,6 +279,8 @@ int plan_client_base(struct plan *p, const struct lans *lans)
 	if (r >= 0)
 		r = client_kill_passing(p, lans);
 	if (r >= 0)
-		r = client_judge(p, lans);
+		r = client_judge(p, lans, false);
+	if (r >= 0)
+		r = client_judge(p, lans, true);
 	return r < 0 || !lans->n ? r : lan_base(p, lans);
 }

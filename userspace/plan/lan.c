@@ -173,8 +173,6 @@ static int named_chain(struct plan *p, uint32_t id, const struct selection *sel,
 
 int lan_selection(struct plan *p, uint32_t id, const struct selection *sel, const struct lans *lans)
 {
-	if (!lans->n)
-		return -EINVAL;
 	int r = named_chain(p, id, sel, lans);
 	if (r >= 0)
 		r = build_nowhere(p, RT_TABLE_SLOT_BASE + id, ROUTE_METRIC_UNREACHABLE + id);
@@ -315,8 +313,6 @@ int lan_routes(struct plan *p, const struct chainlink *k, const struct selection
 			    .lans = lans,
 			    .lan = text_lans(lans),
 			    .sel = sel };
-	if (!lans->n)
-		return -EINVAL;
 	int r = served_elems(p, &s);
 	if (r >= 0)
 		r = served_nat(p, &s);

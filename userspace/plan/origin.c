@@ -345,7 +345,7 @@ static int circuit_dns_way(struct plan *p, const struct chainlink *k)
 		if (!o)
 			return -ENOMEM;
 		o->rule = (struct kobj_rule){ .family = families[i],
-					      .pref = RULE_PREF_NARROW,
+					      .pref = RULE_PREF_MARKED,
 					      .fwmark = mark,
 					      .local = true,
 					      .table = RT_TABLE_SLOT_BASE + c->slot };
@@ -413,6 +413,26 @@ int origin_default_routes(struct plan *p, const struct chainlink *k, bool src, u
 	return r;
 }
 
+/*
+ * The kernel's own answers for a connection, of no socket and so of no user (ip_send_unicast_reply), have the circuit's
+ * address; in IPv6 circuit_bound_routes knows that.
+ */
+static int narrow_routes(struct plan *p, const struct chainlink *k, uint32_t metric)
+{
+	int r = origin_default_routes(p, k, true, metric);
+	if (r < 0 || !k->inner4)
+		return r;
+	struct kobject *o = plan_add(p, KOBJ_RULE);
+	if (!o)
+		return -ENOMEM;
+	o->rule = (struct kobj_rule){ .family = AF_INET,
+				      .pref = RULE_PREF_NARROW,
+				      .from = host4(k->c->inner.addr4),
+				      .local = true,
+				      .table = RT_TABLE_SLOT_BASE + k->c->slot };
+	return 0;
+}
+
 /* Destinations alone: one table for all circuits, the longest prefix counts. */
 static int destination_routes(struct plan *p, const struct chainlink *k, const struct selection *sel, uint32_t metric)
 {
@@ -435,10 +455,9 @@ int plan_origin_routes(struct plan *p, const struct origin_circuit *c, const str
 	if (!metric || metric >= ROUTE_METRIC_UNREACHABLE)
 		return -EINVAL;
 	if (sel->lan)
-		return lan_routes(p, &k, sel, lans, metric);
+		return lans && lans->n ? lan_routes(p, &k, sel, lans, metric) : -EINVAL;
 	r = circuit_dns(p, &k, sel);
 	if (r < 0)
 		return r;
-	return selection_narrow(sel) ? origin_default_routes(p, &k, true, metric)
-				     : destination_routes(p, &k, sel, metric);
+	return selection_narrow(sel) ? narrow_routes(p, &k, metric) : destination_routes(p, &k, sel, metric);
 }

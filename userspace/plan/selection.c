@@ -45,7 +45,7 @@ static void users_text(const struct selection *sel, char ret[USERS_MAX * 12 + 24
 	for (size_t i = 0; i < sel->n_users; i++)
 		len += (size_t)sprintf(ret + len, "%s%u", i ? ", " : "meta skuid { ", sel->users[i]);
 	if (len)
-		strcpy(ret + len, " } ");
+		sprintf(ret + len, " } ");
 }
 
 static void port_text(const struct selection *sel, size_t i, char ret[32])
@@ -62,10 +62,18 @@ static void judge_family(struct chain *c, const struct judged *j, const char *ip
 	char users[USERS_MAX * 12 + 24], port[32];
 	size_t i = 0;
 	users_text(j->sel, users);
-	/* A resolver on this host would ask on as another user. */
+	/* A resolver on this host, or in the LAN of a gateway, would ask on as another. */
 	if (j->sel->n_users && selection_all(j->sel, *only ? AF_UNSPEC : strcmp(ip, "ip") ? AF_INET6 : AF_INET))
-		chain_rule(c, "%s daddr { %s } %soifname \"lo\" " MATCH_DNS " counter name drop_killed drop", ip, list,
-			   users);
+		chain_rule(c,
+			   "%s daddr { %s } %soifname != \"" DEV_ANON_PREFIX "%u\" " MATCH_DNS
+			   " counter name drop_killed drop",
+			   ip, list, users, j->id);
+	/* Further paths of a connection (RFC 8684 section 3.2) are opened by the kernel, as no user. */
+	if (j->sel->n_users && !*only)
+		chain_rule(c,
+			   "%s daddr { %s } tcp option mptcp subtype 1 oifname != \"" DEV_ANON_PREFIX
+			   "%u\" counter name drop_killed drop",
+			   ip, list, j->id);
 	do {
 		port_text(j->sel, i, port);
 		if (selection_narrow(j->sel))
@@ -73,7 +81,8 @@ static void judge_family(struct chain *c, const struct judged *j, const char *ip
 				   "%s daddr { %s } %s%s%soifname \"" DEV_ANON_PREFIX
 				   "*\" oifname != \"" DEV_ANON_PREFIX "%u\" counter name drop_killed drop",
 				   ip, list, users, port, only, j->id);
-		chain_rule(c, "%s daddr { %s } %s%s%sgoto kill_judge", ip, list, users, port, only);
+		chain_rule(c, "%s daddr { %s } %s%s%sgoto %s", ip, list, users, port, only,
+			   selection_narrow(j->sel) ? "kill_judge_narrow" : "kill_judge");
 	} while (++i < j->sel->n_ports);
 }
 
@@ -100,7 +109,7 @@ static int judged_chain(struct plan *p, const struct judged *j, bool post)
 
 /*
  * What this host forwards, for containers, virtual machines or a tethered device, has no way into a circuit
- * (client_forward), so it is blocked; except what other chains judge (client_kill_passing).
+ * (client_forward), so it is blocked; except what other chains judge (client_kill_passing). It is of no user.
  */
 static int passing_chain(struct plan *p, const struct judged *j)
 {
@@ -109,10 +118,15 @@ static int passing_chain(struct plan *p, const struct judged *j)
 	snprintf(name, sizeof(name), "kill%u_forward", j->id);
 	chain_open(&c, NFT_INET, name, "type filter hook forward priority 10; policy accept;");
 	chain_rule(&c, "jump kill_passing");
-	if (*j->list4)
-		chain_rule(&c, "ip daddr { %s } counter name drop_killed drop", j->list4);
-	if (*j->list6)
-		chain_rule(&c, "ip6 daddr { %s } counter name drop_killed drop", j->list6);
+	size_t i = 0;
+	do {
+		char port[32];
+		port_text(j->sel, i, port);
+		if (*j->list4)
+			chain_rule(&c, "ip daddr { %s } %scounter name drop_killed drop", j->list4, port);
+		if (*j->list6)
+			chain_rule(&c, "ip6 daddr { %s } %scounter name drop_killed drop", j->list6, port);
+	} while (++i < j->sel->n_ports);
 	return chain_close(&c, p);
 }
 
@@ -120,7 +134,7 @@ static int passing_chain(struct plan *p, const struct judged *j)
 static int kill_chains(struct plan *p, const struct judged *j)
 {
 	int r = judged_chain(p, j, false);
-	if (r >= 0 && !selection_narrow(j->sel))
+	if (r >= 0 && !j->sel->n_users)
 		r = passing_chain(p, j);
 	return r < 0 ? r : judged_chain(p, j, true);
 }
@@ -163,12 +177,25 @@ static int narrow_rule(struct plan *p, uint32_t id, const struct prefix *to, con
 	return 0;
 }
 
-/* A routing rule for each combination, to a table that leads into the circuit or nowhere. */
+static bool covered(const struct selection *sel, const struct prefix *p)
+{
+	for (size_t i = 0; i < sel->n && p->len; i++)
+		if (sel->prefixes[i].family == p->family && sel->prefixes[i].len == 0)
+			return true;
+	return false;
+}
+
+/*
+ * A routing rule for each combination, to a table that leads into the circuit or nowhere. One for all destinations is
+ * for the kernel the same as one for some (fib_rule_find leaves out what is not said), so beside it there is none.
+ */
 static int narrow_rules(struct plan *p, uint32_t id, const struct selection *sel)
 {
 	int r = build_nowhere(p, RT_TABLE_SLOT_BASE + id, ROUTE_METRIC_UNREACHABLE + id);
 	for (size_t i = 0; i < sel->n; i++) {
 		size_t u = 0;
+		if (covered(sel, &sel->prefixes[i]))
+			continue;
 		do {
 			size_t k = 0;
 			do {
@@ -189,7 +216,7 @@ int plan_selection(struct plan *p, uint32_t id, const struct selection *sel, con
 		if (!prefix_valid(&sel->prefixes[i]))
 			return -EINVAL;
 	if (sel->lan)
-		return lan_selection(p, id, sel, lans);
+		return lans && lans->n ? lan_selection(p, id, sel, lans) : -EINVAL;
 	_cleanup_free_ char *list4 = list_of(sel->prefixes, sel->n, AF_INET);
 	_cleanup_free_ char *list6 = list_of(sel->prefixes, sel->n, AF_INET6);
 	if (!list4 || !list6)

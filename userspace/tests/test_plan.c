@@ -694,26 +694,29 @@ static void narrow_selection(void **state)
 	(void)state;
 	_cleanup_plan_ struct plan p = { 0 };
 	struct prefix to[] = { { .family = AF_INET }, { .family = AF_INET6 } };
-	struct selection sel = { .prefixes = to, .n = 2, .users = { 1000, 0 }, .n_users = 2 };
+	struct selection sel = { .prefixes = to, .n = 2, .users = { 1000, 1001 }, .n_users = 2 };
 	struct origin_circuit c = circuit(3);
 	assert_int_equal(plan_selection(&p, 3, &sel, NULL), 0);
 	assert_string_equal(
 		chain_named(&p, "kill3")->rules,
-		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 0 } oifname \"lo\" meta l4proto { tcp, udp } th dport 53 "
+		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 1001 } oifname != \"anon3\" meta l4proto { tcp, udp } th "
+		"dport "
+		"53 counter name drop_killed drop\n"
+		"ip daddr { 0.0.0.0/0 } tcp option mptcp subtype 1 oifname != \"anon3\" counter name drop_killed drop\n"
+		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 1001 } oifname \"anon*\" oifname != \"anon3\" "
 		"counter name drop_killed drop\n"
-		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 0 } oifname \"anon*\" oifname != \"anon3\" "
+		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 1001 } goto kill_judge_narrow\n"
+		"ip6 daddr { ::/0 } meta skuid { 1000, 1001 } oifname != \"anon3\" meta l4proto { tcp, udp } th dport "
+		"53 counter name drop_killed drop\n"
+		"ip6 daddr { ::/0 } tcp option mptcp subtype 1 oifname != \"anon3\" counter name drop_killed drop\n"
+		"ip6 daddr { ::/0 } meta skuid { 1000, 1001 } oifname \"anon*\" oifname != \"anon3\" "
 		"counter name drop_killed drop\n"
-		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 0 } goto kill_judge\n"
-		"ip6 daddr { ::/0 } meta skuid { 1000, 0 } oifname \"lo\" meta l4proto { tcp, udp } th dport 53 "
-		"counter name drop_killed drop\n"
-		"ip6 daddr { ::/0 } meta skuid { 1000, 0 } oifname \"anon*\" oifname != \"anon3\" "
-		"counter name drop_killed drop\n"
-		"ip6 daddr { ::/0 } meta skuid { 1000, 0 } goto kill_judge\n");
-	assert_rule(&p, "kill3_post", "meta skuid { 1000, 0 } rt ipsec missing goto kill_judge\n");
+		"ip6 daddr { ::/0 } meta skuid { 1000, 1001 } goto kill_judge_narrow\n");
+	assert_rule(&p, "kill3_post", "meta skuid { 1000, 1001 } rt ipsec missing goto kill_judge_narrow\n");
 	assert_null(chain_named(&p, "kill3_forward")); /* others' packets are of no user */
 	assert_int_equal(count(&p, KOBJ_RULE), 4);
 	assert_true(nth(&p, KOBJ_RULE, 1)->rule.user.on && nth(&p, KOBJ_RULE, 1)->rule.local);
-	assert_int_equal(nth(&p, KOBJ_RULE, 1)->rule.user.id, 0);
+	assert_int_equal(nth(&p, KOBJ_RULE, 1)->rule.user.id, 1001);
 	assert_int_equal(nth(&p, KOBJ_RULE, 1)->rule.table, RT_TABLE_SLOT_BASE + 3);
 	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.type, ROUTE_UNREACHABLE);
 	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.table, RT_TABLE_SLOT_BASE + 3);
@@ -723,8 +726,10 @@ static void narrow_selection(void **state)
 	assert_non_null(chain_named(&p, "dns_anon3"));
 	assert_rule(&p, "asks_anon3",
 		    "oifname \"anon3\" meta l4proto { tcp, udp } th dport 53 meta mark set 0x6170001a\n");
-	assert_int_equal(count(&p, KOBJ_RULE), 2);
+	assert_int_equal(count(&p, KOBJ_RULE), 3);
 	assert_int_equal(nth(&p, KOBJ_RULE, 0)->rule.fwmark, 0x6170001a);
+	/* what the kernel answers for a connection */
+	assert_int_equal(nth(&p, KOBJ_RULE, 2)->rule.from.a4.s_addr, c.inner.addr4.s_addr);
 	assert_int_equal(count(&p, KOBJ_ROUTE), 2);
 	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.table, RT_TABLE_SLOT_BASE + 3);
 	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.src.a4.s_addr, c.inner.addr4.s_addr);
@@ -735,12 +740,24 @@ static void narrow_selection(void **state)
 	sel.n_ports = 2;
 	sel.n = sel.n_users = 1;
 	assert_int_equal(plan_selection(&p, 3, &sel, NULL), 0);
-	assert_rule(&p, "kill3", "ip daddr { 0.0.0.0/0 } meta skuid { 1000 } udp dport 5000-5010 goto kill_judge\n");
+	assert_rule(&p, "kill3",
+		    "ip daddr { 0.0.0.0/0 } meta skuid { 1000 } udp dport 5000-5010 goto kill_judge_narrow\n");
 	assert_int_equal(count(&p, KOBJ_RULE), 2);
 	assert_int_equal(nth(&p, KOBJ_RULE, 1)->rule.port.last, 5010);
 	plan_clear(&p);
 	assert_int_equal(plan_origin_routes(&p, &c, &sel, NULL, 4), 0);
 	assert_null(chain_named(&p, "dns_anon3"));
+	plan_clear(&p);
+	/* by ports alone: others' packets too; of all destinations no part has a rule of its own */
+	sel.n_users = 0;
+	sel.n = 2;
+	to[1] = prefix4(addr4("192.0.2.0"), 24);
+	assert_int_equal(plan_selection(&p, 3, &sel, NULL), 0);
+	assert_string_equal(chain_named(&p, "kill3_forward")->rules,
+			    "jump kill_passing\n"
+			    "ip daddr { 0.0.0.0/0, 192.0.2.0/24 } tcp dport 443-443 counter name drop_killed drop\n"
+			    "ip daddr { 0.0.0.0/0, 192.0.2.0/24 } udp dport 5000-5010 counter name drop_killed drop\n");
+	assert_int_equal(count(&p, KOBJ_RULE), 2);
 	plan_clear(&p);
 	sel.ports[0].last = 442;
 	assert_int_equal(plan_selection(&p, 3, &sel, NULL), -EINVAL);
