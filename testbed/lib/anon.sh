@@ -141,7 +141,7 @@ anon_up() {
 relays_settled() {
 	local h
 	for h in $(anon_hosts); do
-		! has_role "$h" relay || ! [ -e "$BED/anond.$h" ] || gives 0 eval "on $h anonctl status --json | jq .circuits" || return 1
+		! has_role "$h" relay || ! [ -e "$BED/anond.$h" ] || relay_circuits "$h" 0 || return 1
 	done
 }
 anon_down() {

@@ -9,7 +9,10 @@ VICI=unix:///run/charon.anond.vici
 
 # What may be on a public link: ESP, IKE, and neighbour discovery (RFC 4861; RFC 3810 stands behind a hop-by-hop header).
 DISCOVERY='(icmp6 and ip6[40] >= 133 and ip6[40] <= 136) or (ip6[6] == 0 and ip6[40] == 58 and ip6[48] == 143)'
-ONION="esp or udp port 500 or udp port 4500"
+# Only with relays: a layer that left unwrapped has overlay addresses, and ESP to anybody else is nothing of ours.
+RELAYS="host 198.51.100.11 or host 198.51.100.12 or host 198.51.100.13 or host 198.51.100.14 or host 198.51.100.15"
+RELAYS+=" or host 2001:db8:51::11 or host 2001:db8:51::12 or host 2001:db8:51::13 or host 2001:db8:51::14 or host 2001:db8:51::15"
+ONION="(esp or udp port 500 or udp port 4500) and ($RELAYS)"
 CLEAR="(ip or ip6) and not ($ONION) and not ($DISCOVERY)"
 # ESP only, with or without UDP (RFC 3948: the SPI of IKE is 0, a keepalive has one byte).
 ESP4='(ip proto 50 or (ip and udp port 4500 and udp[4:2] > 12 and udp[8:4] != 0))'
@@ -60,7 +63,7 @@ download_start() { # HOST FILE [4|6 [SECONDS]]
 }
 
 tcp_echo() { gives hello on client sh -c "echo hello | socat -t 10 - TCP:$1:7"; }             # ADDRESS
-udp_echo() { gives hello on client sh -c "echo hello | socat -t 10 - $1:$2:7,shut-null"; } # UDP4|UDP6 ADDRESS
+udp_echo() { gives hello on client "$TREE/testbed/bin/udp-ask" "$1" 7 hello; }             # ADDRESS
 
 # Has the first circuit's device received more than so many bytes?
 moved() { [ "$(on client cat /sys/class/net/anon1/statistics/rx_bytes)" -gt "$1" ]; } # BYTES
@@ -87,14 +90,16 @@ session_kill() { # FILE: one that hangs
 	true
 }
 
-# Packets from the client to anybody, all the time; the answers do not matter.
+# Packets from the client to anybody, all the time; the answers do not matter. A ping ends where there is no route.
+# shellcheck disable=SC2016  # the shell on the host expands
+PING_ON='trap "kill \$p; exit" TERM; while :; do ping -n -q -i 0.2 "$0" & p=$!; wait $p; sleep 0.2; done'
 babble_start() { # ADDRESS...
 	local a
 	BABBLE=()
-	for a in "$@"; do on client ping -n -q -i 0.2 "$a" >/dev/null 2>&1 & BABBLE+=($!); done
+	for a in "$@"; do on client sh -c "$PING_ON" "$a" >/dev/null 2>&1 & BABBLE+=($!); done
 }
 babble_stop() {
-	kill -INT "${BABBLE[@]}"
+	kill -TERM "${BABBLE[@]}"
 	wait "${BABBLE[@]}"
 	true
 }
@@ -142,6 +147,18 @@ cable_in() {
 	host_end "$1" | ip -force -n "$1" -batch - >/dev/null 2>&1
 	router_end "$1" | ip -force -n "${VIA[$1]}" -batch - >/dev/null 2>&1
 	ping4 "$1" 192.0.2.1 || ping6 "$1" 2001:db8::1
+}
+
+# The client's host is started again: daemons, kernel state and /run are gone, /var is not. Its cable is out.
+restart_host() {
+	local d state
+	state=$(root_of client)/var/lib/anond/state
+	cable_out client
+	for d in anond charon; do ! [ -e "$BED/$d.client" ] || daemon_kill client $d || return 1; done
+	cp "$state/selections" "$BED/selections" && flush client || return 1
+	cp "$BED/selections" "$state/selections" && chown anond: "$state/selections"
+	on client sh -c 'ip xfrm state flush; ip xfrm policy flush; rm -rf /run/anond/* /run/charon*'
+	gives "" circuit_objects client
 }
 
 # Take what a stopped relay or client left standing on purpose (circuits outlive a stop), so that nothing is left.

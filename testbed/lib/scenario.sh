@@ -2,14 +2,24 @@
 # What a scenario's `run` may use, besides `on` and the functions of the other files here.
 # Everything it does goes to its log; only these write TAP.
 
-# Poll a condition; the only way to wait. Its output is shown once, when it never came true.
+# A pause without a process: nothing ever comes here.
+exec {NEVER}<> <(:)
+nap() { read -r -t "$1" -u "$NEVER"; true; } # SECONDS
+
+# Poll a condition; the only way to wait. Its output is shown once, when it never came true. Between two looks as long
+# as a look takes: under emulation a program costs much, and what is waited for needs the processors too.
 # On the instruction clock an idle guest's time leaps while it waits for a file: ten times.
 wait_for() { # SECONDS CMD...
-	local end=$((SECONDS + $1${ICOUNT:+0})) out
+	local end=$((SECONDS + $1${ICOUNT:+0})) out began took
 	shift
-	until out=$("$@" 2>&1); do
+	while :; do
+		began=${EPOCHREALTIME/[.,]/}
+		! out=$("$@" 2>&1) || return 0
 		[ $SECONDS -lt "$end" ] || { printf '%s\n' "$out" "waited in vain for: $*"; return 1; }
-		sleep 0.05
+		took=$((${EPOCHREALTIME/[.,]/} - began))
+		[ $took -ge 20000 ] || took=20000
+		[ $took -le 500000 ] || took=500000
+		nap "$((took / 1000000)).$(printf %06d $((took % 1000000)))"
 	done
 }
 

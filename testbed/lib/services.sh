@@ -59,7 +59,6 @@ services_up() {
 	dns_up "$h" || return 1
 	on "$h" iperf3 -s -D >/dev/null || return 1
 	on "$h" "$TREE/testbed/bin/echo-server" 7 &
-	on "$h" socat -T 5 UDP6-LISTEN:7,ipv6only=0,reuseaddr,fork PIPE 2>/dev/null &
 	wait_for 10 listening "$h" tcp 80 && wait_for 10 listening "$h" tcp 7 &&
 		wait_for 10 listening "$h" udp 7 && wait_for 10 listening "$h" tcp 5201
 }

@@ -67,7 +67,7 @@ host_end() {
 	echo "link set lo up"
 	echo "link set eth0 mtu ${MTU[$1]:-1500} up"
 	[ -z "$a4" ] || printf '%s\n' "addr add $a4/32 dev eth0" \
-		"route add $(gateway4 "$a4") dev eth0 scope link" "route add default via $(gateway4 "$a4")"
+		"route add $(gateway4 "$a4") dev eth0 scope link" "route add default via $(gateway4 "$a4") dev eth0"
 	[ -z "$a6" ] || printf '%s\n' "addr add $a6/128 dev eth0 nodad" \
 		"route add default via fe80::1 dev eth0"
 }
