@@ -280,6 +280,12 @@ void show_circuit(const json_t *body, const struct show_time *now, FILE *out)
 		put_line(out, plain[i], scalar(json_object_get(body, plain[i]), buf));
 	put_line(out, "age", duration(int_of(body, "age"), buf));
 	put_line(out, "expires in", until(int_of(body, "expires"), now->wall_s, buf));
+	l = json_object_get(body, "retired");
+	if (l) {
+		snprintf(list, sizeof(list), "%.15s, expires in %s", text_of(l, "device"),
+			 until(int_of(l, "expires"), now->wall_s, buf));
+		put_line(out, "retired", list);
+	}
 	json_array_foreach (json_object_get(body, "layers"), i, l) {
 		snprintf(list, sizeof(list), "%zu: %.40s, %.40s", i + 1, text_of(l, "relay"), text_of(l, "suite"));
 		put_line(out, "layer", list);

@@ -4,23 +4,53 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
-#include <sodium.h>
 #include <string.h>
 
-#include "anond/record.h"
+#include "anond/config.h"
 #include "anond/selection_json.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/reply.h"
-#include "model/prefix.h"
 #include "path/path.h"
-#include "plan/diff.h"
 #include "plan/mtu.h"
 #include "plan/plan.h"
 
-static void run(struct client_circuit *cc, struct actions *as);
 static int attempt(struct client_circuit *cc, struct error *err);
 static void rebuild_later(struct client_circuit *cc);
+static void relieve_when_due(struct client_circuit *cc);
+
+/* ---- the two onions ---- */
+
+bool client_circuit_is_open(const struct client_circuit *cc)
+{
+	return cc->lead && cc->lead->leads;
+}
+
+const struct onion *client_circuit_retired(const struct client_circuit *cc)
+{
+	return cc->side && cc->side->carries ? cc->side : NULL;
+}
+
+static struct onion *onion_at(const struct client_circuit *cc, uint32_t slot)
+{
+	if (cc->lead && cc->lead->c.slot == slot)
+		return cc->lead;
+	return cc->side && cc->side->c.slot == slot ? cc->side : NULL;
+}
+
+static uint32_t free_slot(const struct client_circuit *cc)
+{
+	return onion_at(cc, cc->id) ? cc->id + SLOT_OTHER : cc->id;
+}
+
+/* Before it is ended nothing points to it any more. */
+static void end(struct onion **o)
+{
+	struct onion *gone = *o;
+
+	*o = NULL;
+	onion_end(gone);
+}
 
 /* ---- kernel ---- */
 
@@ -59,180 +89,52 @@ static void selection_remove(const struct client_circuit *cc)
 		log_err("circuit %u: cannot remove its kill switch: %s", cc->id, kernel_error_text(cc->env->kernel));
 }
 
-static int routes_plan(const struct client_circuit *cc, struct plan *plan)
-{
-	return plan_origin_routes(plan, cc->placed, &cc->sel, &cc->env->conf->lans, 1 + cc->id);
-}
-
-static int route(struct client_circuit *cc)
-{
-	_cleanup_plan_ struct plan plan = { 0 };
-	int r = routes_plan(cc, &plan);
-
-	if (r == 0)
-		r = kernel_apply(cc->env->kernel, &plan);
-	if (r == 0)
-		cc->routed = true;
-	return r;
-}
-
-static int place(struct client_circuit *cc, const struct layer_keys *keys)
-{
-	_cleanup_plan_ struct plan plan = { 0 };
-	struct origin_circuit *c = malloc(sizeof(*c));
-	int r;
-
-	if (!c)
-		return -ENOMEM;
-	*c = *origin_circuit(cc->origin);
-	r = plan_origin_circuit(&plan, c, keys);
-	if (r == 0)
-		r = kernel_apply(cc->env->kernel, &plan);
-	if (r < 0) {
-		log_warn("circuit %u could not be installed: %s", cc->id, kernel_error_text(cc->env->kernel));
-		free(c);
-		return r;
-	}
-	cc->placed = c;
-	return 0;
-}
-
-static unsigned int device_of(const struct client_circuit *cc)
-{
-	char dev[IFNAMSIZ];
-
-	dev_layer(cc->id, (unsigned int)cc->placed->n_layers - 1, cc->placed->n_layers, dev);
-	return if_nametoindex(dev);
-}
-
-/* Takes the circuit out of the kernel; the kill switch stays. */
-static void displace(struct client_circuit *cc)
-{
-	_cleanup_plan_ struct plan plan = { 0 };
-	int r = 0;
-
-	if (!cc->placed)
-		return;
-	echo_forget(cc->env->echo, device_of(cc));
-	r = plan_origin_circuit(&plan, cc->placed, NULL);
-	if (r == 0 && cc->routed)
-		r = routes_plan(cc, &plan);
-	if (r == 0)
-		r = kernel_remove(cc->env->kernel, &plan);
-	if (r < 0)
-		log_err("circuit %u: cannot remove it from the kernel: %s", cc->id, kernel_error_text(cc->env->kernel));
-	free(cc->placed);
-	cc->placed = NULL;
-	cc->routed = false;
-}
-
 int client_circuit_plan(const struct client_circuit *cc, struct plan *plan)
 {
 	int r = cc->stray ? 0 : client_circuit_plan_selection(cc, plan);
 
 	if (r == 0)
 		r = extra_plan(cc, plan);
-	if (r == 0 && cc->placed) {
-		const struct link link = {
-			.kind = LINK_KIND_GUARD,
-			.number = cc->placed->guard_link,
-			.peer = cc->path[0].id,
-			.self = cc->placed->layers[0].a,
-			.remote = cc->placed->layers[0].o,
-			.mtu = cc->placed->link_mtu,
-		};
-
-		r = plan_link(plan, &link);
-		if (r == 0)
-			r = plan_origin_circuit(plan, cc->placed, NULL);
-		if (r == 0 && cc->routed)
-			r = routes_plan(cc, plan);
-	}
+	if (r == 0 && cc->lead)
+		r = onion_plan(cc->lead, plan);
+	if (r == 0 && cc->side)
+		r = onion_plan(cc->side, plan);
 	return r;
 }
 
 /* ---- the end of an attempt ---- */
 
-/* What went wrong, for a person; returns the reply code. */
-static int describe(const struct client_circuit *cc, const struct origin_state *s, char *out, size_t size)
+static void suspect(struct client_circuit *cc, const struct onion *o, size_t hop)
 {
-	const char *who = s->hop >= 1 && s->hop <= cc->hops ? cc->path[s->hop - 1].name : "a relay";
-
-	switch (s->failure) {
-	case ORIGIN_LINK_FAILED:
-		snprintf(out, size, "no link to the guard %s", cc->path[0].name);
-		return REPLY_UNREACHABLE;
-	case ORIGIN_LINK_LOST:
-		snprintf(out, size, "the link to the guard %s was lost", cc->path[0].name);
-		return REPLY_UNREACHABLE;
-	case ORIGIN_TIMEOUT:
-		snprintf(out, size, "the guard %s does not answer", cc->path[0].name);
-		return REPLY_TIMEOUT;
-	case ORIGIN_REFUSED:
-		snprintf(out, size,
-			 s->status == CTRL_NEXT_TIMEOUT || s->status == CTRL_NEXT_UNREACHABLE
-				 ? "hop %u, %s, cannot be reached: %s"
-				 : "hop %u, %s, refused: %s",
-			 s->hop, who, ctrl_status_name(s->status));
-		return s->status == CTRL_NEXT_TIMEOUT	    ? REPLY_TIMEOUT
-		       : s->status == CTRL_NEXT_UNREACHABLE ? REPLY_UNREACHABLE
-							    : REPLY_REFUSED;
-	case ORIGIN_BAD_ANSWER:
-		snprintf(out, size, "the answer of hop %u, %s, does not verify", s->hop, who);
-		return REPLY_REFUSED;
-	case ORIGIN_INSTALL_FAILED:
-		snprintf(out, size, "the kernel refused it: %s", kernel_error_text(cc->env->kernel));
-		return s->error == -EOPNOTSUPP || s->error == -EPROTONOSUPPORT || s->error == -ENOSYS ||
-				       s->error == -ENOENT
-			       ? REPLY_NO_FEATURE
-			       : REPLY_INTERNAL;
-	case ORIGIN_NO_ECHO:
-		snprintf(out, size, cc->routed ? "it stopped carrying packets" : "it was built but carries no packets");
-		return REPLY_TIMEOUT;
-	case ORIGIN_DESTROYED:
-		snprintf(out, size, "a relay closed it");
-		return REPLY_REFUSED;
-	case ORIGIN_EXPIRED:
-		snprintf(out, size, "its lifetime is over");
-		return REPLY_TIMEOUT;
-	case ORIGIN_OK:
-		break;
-	}
-	snprintf(out, size, "unknown failure");
-	return REPLY_INTERNAL;
-}
-
-static void suspect(struct client_circuit *cc, size_t hop)
-{
-	if (hop >= cc->hops)
+	if (hop >= o->c.hops)
 		return;
 	if (cc->n_bad == SUSPECTS_MAX)
 		memmove(cc->bad, cc->bad + 1, --cc->n_bad * sizeof(cc->bad[0]));
-	cc->bad[cc->n_bad++] = cc->path[hop].id;
+	cc->bad[cc->n_bad++] = o->path[hop].id;
 }
 
 /*
  * Whom not to choose next time (state.hop counts from 1). Blame cannot be proved: what a hop is said to have answered
  * passed through the one before it, which can spoil it or make it up. Where nobody can be named it may have been any.
  */
-static void suspect_by(struct client_circuit *cc, const struct origin_state *s)
+static void suspect_by(struct client_circuit *cc, const struct onion *o, const struct origin_state *s)
 {
 	switch (s->failure) {
 	case ORIGIN_REFUSED:
 	case ORIGIN_BAD_ANSWER:
-		suspect(cc, s->hop - 1);
+		suspect(cc, o, s->hop - 1);
 		if (s->hop >= 2)
-			suspect(cc, s->hop - 2);
+			suspect(cc, o, s->hop - 2);
 		break;
 	case ORIGIN_LINK_FAILED:
 	case ORIGIN_LINK_LOST:
 	case ORIGIN_TIMEOUT:
-		suspect(cc, 0);
+		suspect(cc, o, 0);
 		break;
 	case ORIGIN_NO_ECHO:
 	case ORIGIN_DESTROYED:
-		for (size_t i = 0; i < cc->hops; i++)
-			suspect(cc, i);
+		for (size_t i = 0; i < o->c.hops; i++)
+			suspect(cc, o, i);
 		break;
 	default: /* no relay's fault */
 		break;
@@ -251,7 +153,7 @@ static void answer(struct client_circuit *cc)
 		control_error(conn, cc->code,
 			      "circuit %u failed: %s; its destinations stay blocked until `anonctl circuit down %u`",
 			      cc->id, cc->reason, cc->id);
-	else if (cc->routed)
+	else if (client_circuit_is_open(cc))
 		control_reply(conn, REPLY_CREATED, client_circuit_json(cc, false));
 	else if (client_circuit_is_down(cc) && cc->error[0])
 		control_error(conn, cc->code,
@@ -263,26 +165,15 @@ static void answer(struct client_circuit *cc)
 			      client_circuit_state(cc));
 }
 
-static void drop_attempt(struct client_circuit *cc)
+/* The random part: many clients that lost the same relay must not come back at one moment. */
+static uint64_t pause_ms(struct client_circuit *cc)
 {
-	displace(cc);
-	origin_free(cc->origin);
-	cc->origin = NULL;
-	ev_timer_stop(cc->env->loop, &cc->tick);
-}
+	unsigned int pause = cc->pauses < 6 ? 1u << cc->pauses : REBUILD_MAX_S;
 
-/* Whatever the relays still hold of it may go. */
-static void end_attempt(struct client_circuit *cc)
-{
-	struct actions as = { 0 };
-
-	origin_close(cc->origin, clock_monotonic_ms(), &as);
-	for (size_t i = 0; i < as.n; i++)
-		if (as.v[i].type == ACTION_SEND)
-			overlay_send(cc->env->overlay, as.v[i].link, &as.v[i].peer, as.v[i].msg, CTRL_MSG_LEN);
-	actions_clear(&as);
-	drop_attempt(cc);
-	cc->env->attempt_over(cc);
+	cc->pauses++;
+	if (pause > REBUILD_MAX_S)
+		pause = REBUILD_MAX_S;
+	return pause * 500 + rng_below(&rng_system, pause * 500 + 1);
 }
 
 static void fail(struct client_circuit *cc)
@@ -294,7 +185,16 @@ static void fail(struct client_circuit *cc)
 	answer(cc);
 }
 
-/* It was open and is not any more. */
+static void side_leads(struct client_circuit *cc)
+{
+	struct onion *was = cc->lead;
+
+	cc->lead = cc->side;
+	cc->side = was;
+	memcpy(cc->path, cc->lead->path, sizeof(cc->path));
+}
+
+/* It was open and is not any more. An attempt to relieve it becomes the attempt to build it again. */
 static void lost(struct client_circuit *cc)
 {
 	uint64_t now = clock_monotonic_ms();
@@ -305,8 +205,11 @@ static void lost(struct client_circuit *cc)
 	cc->attempts = 0;
 	cc->error[0] = '\0';
 	log_notice("circuit %u: %s; its destinations stay blocked until it is built again", cc->id, cc->reason);
+	if (cc->side && !cc->side->carries)
+		side_leads(cc);
 	cc->env->changed(cc);
-	rebuild_later(cc);
+	if (!cc->lead)
+		rebuild_later(cc);
 }
 
 /* Another attempt to build it again failed. */
@@ -319,13 +222,13 @@ static void not_rebuilt(struct client_circuit *cc)
 }
 
 /* The present attempt, or the circuit if it is open, is over, for the reason `why`. */
-static void over(struct client_circuit *cc, int code, const char *why)
+static void lead_over(struct client_circuit *cc, int code, const char *why)
 {
-	bool was_open = cc->routed;
+	bool was_open = cc->lead->leads;
 
 	cc->code = code;
-	end_attempt(cc);
 	snprintf(cc->opened && !was_open ? cc->error : cc->reason, sizeof(cc->reason), "%s", why);
+	end(&cc->lead);
 	if (was_open) {
 		lost(cc);
 	} else if (cc->opened) {
@@ -340,124 +243,104 @@ static void over(struct client_circuit *cc, int code, const char *why)
 	}
 }
 
-static void attempt_failed(struct client_circuit *cc)
+static void not_relieved(struct client_circuit *cc, const char *why)
 {
-	char why[sizeof(cc->reason)];
-	int code = describe(cc, origin_state(cc->origin), why, sizeof(why));
+	log_info("circuit %u: not relieved: %s", cc->id, why);
+	cc->relieve_ms = clock_monotonic_ms() + pause_ms(cc);
+	relieve_when_due(cc);
+}
 
-	suspect_by(cc, origin_state(cc->origin));
-	over(cc, code, why);
+static void side_over(struct client_circuit *cc, const char *why)
+{
+	bool was_open = cc->side->carries;
+
+	end(&cc->side);
+	cc->env->changed(cc);
+	if (!was_open) {
+		not_relieved(cc, why);
+		return;
+	}
+	log_info("circuit %u: the one before it is over: %s", cc->id, why);
+	relieve_when_due(cc);
+}
+
+static void on_over(void *ctx, struct onion *o, int code, const char *why, const struct origin_state *state)
+{
+	struct client_circuit *cc = ctx;
+
+	if (state)
+		suspect_by(cc, o, state);
+	if (state && (state->failure == ORIGIN_NO_ECHO || state->failure == ORIGIN_TIMEOUT))
+		overlay_doubt(cc->env->overlay, &o->path[0].id);
+	if (o == cc->side)
+		side_over(cc, why);
+	else
+		lead_over(cc, code, why);
+}
+
+/*
+ * Half of what it has left to live, less a random part; what begins last in it has the rest. While the one before it is
+ * still there it has to wait, and then it is less, a quarter of a lifetime at the least.
+ */
+static uint64_t relieve_at(const struct client_circuit *cc)
+{
+	uint64_t expires = origin_state(cc->lead->origin)->expires, now = clock_wall_s();
+	uint64_t left_ms = expires > now ? (expires - now) * 1000 : 0;
+
+	return clock_monotonic_ms() + left_ms / 2 - rng_below(&rng_system, (uint32_t)(left_ms / 8) + 1);
 }
 
 static void opened(struct client_circuit *cc)
 {
-	char why[sizeof(cc->reason)];
-
-	if (route(cc) < 0) {
-		snprintf(why, sizeof(why), "its routes could not be set: %s", kernel_error_text(cc->env->kernel));
-		over(cc, REPLY_INTERNAL, why);
-		return;
-	}
 	cc->opened = true;
 	cc->reason[0] = cc->error[0] = '\0';
 	cc->n_bad = 0;
 	cc->since_ms = clock_monotonic_ms();
-	log_info("circuit %u is open", cc->id);
+	cc->relieve_ms = relieve_at(cc);
 	cc->env->changed(cc);
 	answer(cc);
+	relieve_when_due(cc);
 }
 
-/* ---- actions ---- */
-
-static void probe(const struct client_circuit *cc)
+/* The fresh one takes over. */
+static void relieved(struct client_circuit *cc)
 {
-	const struct inner *in;
-	unsigned int ifindex;
+	int r = onion_retire(cc->lead);
 
-	if (!cc->placed)
-		return;
-	in = &cc->placed->inner;
-	ifindex = device_of(cc);
-	if (ifindex && in->has4)
-		echo_send4(cc->env->echo, ifindex, in->addr4, in->gw4, (uint16_t)cc->id);
-	else if (ifindex)
-		echo_send6(cc->env->echo, ifindex, &in->addr6, &in->gw6, (uint16_t)cc->id);
+	side_leads(cc);
+	if (r < 0) {
+		log_err("circuit %u: new connections cannot be led away from the one before, so it ends: %s", cc->id,
+			kernel_error_text(cc->env->kernel));
+		end(&cc->side);
+	}
+	cc->pauses = 0;
+	opened(cc);
 }
 
-static void want_link(struct client_circuit *cc, struct actions *as)
+static void on_open(void *ctx, struct onion *o)
 {
-	int r = overlay_want(cc->env->overlay, &cc->path[0]);
+	struct client_circuit *cc = ctx;
+	char why[sizeof(cc->reason)];
 
-	if (r < 0)
-		origin_link_down(cc->origin, clock_monotonic_ms(), as);
-	else if (r > 0)
-		origin_link_up(cc->origin, clock_monotonic_ms(), overlay_link_to(cc->env->overlay, &cc->path[0].id),
-			       as);
-}
-
-static void carry_out(struct client_circuit *cc, const struct action *a, struct actions *as)
-{
-	switch (a->type) {
-	case ACTION_SEND:
-		overlay_send(cc->env->overlay, a->link, &a->peer, a->msg, CTRL_MSG_LEN);
-		break;
-	case ACTION_WANT_LINK:
-		want_link(cc, as);
-		break;
-	case ACTION_ORIGIN_INSTALL:
-		origin_installed(cc->origin, clock_monotonic_ms(), place(cc, a->keys), as);
-		break;
-	case ACTION_ORIGIN_PROBE:
-		probe(cc);
-		break;
-	case ACTION_ORIGIN_STATE:  /* looked at in settle() */
-	case ACTION_RELAY_INSTALL: /* never from an originator */
-	case ACTION_RELAY_REMOVE:
-	case ACTION_RELAY_REMEMBER:
-		break;
+	if (onion_carry(o, true) < 0) {
+		snprintf(why, sizeof(why), "its routes could not be set: %s", kernel_error_text(cc->env->kernel));
+		on_over(cc, o, REPLY_INTERNAL, why, NULL);
+	} else if (o == cc->side) {
+		log_info("circuit %u: a fresh one takes over", cc->id);
+		relieved(cc);
+	} else {
+		log_info("circuit %u is open", cc->id);
+		opened(cc);
 	}
 }
 
-static void arm(struct client_circuit *cc, uint64_t next_ms)
+static struct onion_config config_of(struct client_circuit *cc, uint32_t slot, const struct relay *path, size_t hops)
 {
-	uint64_t now = clock_monotonic_ms();
+	static const struct onion_ops ops = { .open = on_open, .over = on_over };
 
-	ev_timer_stop(cc->env->loop, &cc->tick);
-	if (next_ms == UINT64_MAX)
-		return;
-	ev_timer_set(&cc->tick, next_ms > now ? (double)(next_ms - now) / 1000. : 0.001, 0.);
-	ev_timer_start(cc->env->loop, &cc->tick);
-}
-
-/* Carries out and clears; then looks where the attempt stands. */
-static void run(struct client_circuit *cc, struct actions *as)
-{
-	uint64_t next;
-	size_t i = 0;
-
-	do {
-		for (; i < as->n; i++) {
-			const struct action a = as->v[i]; /* as->v may move */
-
-			carry_out(cc, &a, as);
-		}
-		origin_tick(cc->origin, clock_monotonic_ms(), clock_wall_s(), as, &next);
-	} while (i < as->n);
-	actions_clear(as);
-	arm(cc, next);
-	if (origin_state(cc->origin)->phase == ORIGIN_FAILED)
-		attempt_failed(cc);
-	else if (origin_state(cc->origin)->phase == ORIGIN_OPEN && !cc->routed)
-		opened(cc);
-}
-
-static void on_tick(struct ev_loop *loop, ev_timer *w, int events)
-{
-	struct actions none = { 0 };
-
-	(void)loop;
-	(void)events;
-	run(w->data, &none);
+	return (struct onion_config){
+		.env = cc->env, .sel = &cc->sel, .slot = slot, .path = path, .hops = hops, .ops = &ops, .ctx = cc
+	};
 }
 
 static void on_wait(struct ev_loop *loop, ev_timer *w, int events)
@@ -469,32 +352,6 @@ static void on_wait(struct ev_loop *loop, ev_timer *w, int events)
 
 /* ---- attempts ---- */
 
-static enum suite suite_beet(const struct config *conf)
-{
-	/* Only AES-GCM has a short ICV (RFC 4106 section 6; RFC 7634 has none). */
-	return conf->suite == SUITE_CHACHA20_POLY1305 ? SUITE_CHACHA20_POLY1305 : SUITE_AES128_GCM_8;
-}
-
-static void origin_conf(const struct client_circuit *cc, struct origin_config *oc)
-{
-	const struct config *conf = cc->env->conf;
-	enum suite suites[HOPS_MAX];
-
-	for (size_t i = 0; i < cc->hops; i++)
-		suites[i] = i + 1 == cc->hops ? conf->suite : suite_beet(conf);
-	*oc = (struct origin_config){
-		.slot = cc->id,
-		.path = cc->path,
-		.n_hops = cc->hops,
-		.want4 = true,
-		.want6 = plan_inner6_possible(cc->env->net->link_mtu, cc->hops, suites),
-		.suite = conf->suite,
-		.suite_beet = suite_beet(conf),
-		.timing = conf->timing,
-		.rng = &rng_system,
-	};
-}
-
 static int pin_choose(const struct client_circuit *cc, size_t hops, const char *const *pin, struct relay *ret,
 		      struct error *err)
 {
@@ -504,77 +361,114 @@ static int pin_choose(const struct client_circuit *cc, size_t hops, const char *
 }
 
 /* Suspicion is no proof: where too few relays are left beside the suspects, they get another chance. */
-static int choose(struct client_circuit *cc, struct error *err)
+static int draw(struct client_circuit *cc, struct relay path[HOPS_MAX], struct error *err)
 {
-	struct path_request req = { .hops = cc->hops, .exclude = cc->bad, .n_exclude = cc->n_bad };
-	const char *pin[HOPS_MAX];
-	int r;
+	struct relay_id out[SUSPECTS_MAX + 1];
+	struct path_request req = { .hops = cc->hops, .exclude = out, .n_exclude = cc->n_bad };
+	int r = -ENOENT;
 
-	if (cc->pinned) {
-		for (size_t i = 0; i < cc->hops; i++)
-			pin[i] = cc->pin[i];
-		return pin_choose(cc, cc->hops, pin, cc->path, err);
+	memcpy(out, cc->bad, cc->n_bad * sizeof(out[0]));
+	/* Beside an open one: by another exit, if there is one. */
+	if (cc->lead) {
+		out[req.n_exclude++] = cc->lead->path[cc->lead->c.hops - 1].id;
+		r = path_choose(cc->env->net, &req, &rng_system, path, err);
+		req.n_exclude--;
 	}
-	r = path_choose(cc->env->net, &req, &rng_system, cc->path, err);
+	if (r == -ENOENT)
+		r = path_choose(cc->env->net, &req, &rng_system, path, err);
 	if (r != -ENOENT || cc->n_bad == 0)
 		return r;
 	req.n_exclude = cc->n_bad = 0;
-	return path_choose(cc->env->net, &req, &rng_system, cc->path, err);
+	return path_choose(cc->env->net, &req, &rng_system, path, err);
 }
 
-/* Choose a path (unless it is pinned) and start building. On error cc->origin is NULL. */
-static int attempt(struct client_circuit *cc, struct error *err)
+static int choose(struct client_circuit *cc, struct relay path[HOPS_MAX], struct error *err)
 {
-	struct actions as = { 0 };
-	struct origin_config oc;
+	const char *pin[HOPS_MAX];
+
+	if (!cc->pinned)
+		return draw(cc, path, err);
+	for (size_t i = 0; i < cc->hops; i++)
+		pin[i] = cc->pin[i];
+	return pin_choose(cc, cc->hops, pin, path, err);
+}
+
+/* Choose a path (unless it is pinned) and start building. On an error *ret is NULL. */
+static int build(struct client_circuit *cc, struct onion **ret, struct error *err)
+{
+	struct relay path[HOPS_MAX] = { 0 };
+	struct onion_config oc = config_of(cc, free_slot(cc), path, cc->hops);
 	int r;
 
-	cc->attempts++;
 	if (cc->env->net->valid_until <= clock_wall_s())
 		return error_set(err, -ESTALE, "the network file has expired");
-	r = choose(cc, err);
+	r = choose(cc, path, err);
 	if (r < 0)
 		return r;
-	origin_conf(cc, &oc);
-	r = origin_new(&oc, clock_monotonic_ms(), clock_wall_s(), &as, &cc->origin);
-	if (r < 0) {
-		actions_clear(&as);
-		return error_set(err, r, "cannot start building the circuit: %s", strerror(-r));
-	}
-	if (!cc->opened)
-		cc->since_ms = clock_monotonic_ms();
-	run(cc, &as);
-	return 0;
+	if (ret == &cc->lead)
+		memcpy(cc->path, path, sizeof(path));
+	return onion_new(&oc, ret, err);
 }
 
-/* ---- building again ---- */
+static int attempt(struct client_circuit *cc, struct error *err)
+{
+	cc->attempts++;
+	if (!cc->opened)
+		cc->since_ms = clock_monotonic_ms();
+	return build(cc, &cc->lead, err);
+}
+
+static void try_later(struct client_circuit *cc, uint64_t at_ms)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	ev_timer_stop(cc->env->loop, &cc->next);
+	ev_timer_set(&cc->next, at_ms > now ? (double)(at_ms - now) / 1000. : 0., 0.);
+	ev_timer_start(cc->env->loop, &cc->next);
+}
 
 static void rebuild_later(struct client_circuit *cc)
 {
-	unsigned int pause = cc->pauses < 6 ? 1u << cc->pauses : REBUILD_MAX_S;
-
-	cc->pauses++;
-	if (pause > REBUILD_MAX_S)
-		pause = REBUILD_MAX_S;
-	/* The random part: many clients that lost the same relay must not come back at one moment. */
-	ev_timer_stop(cc->env->loop, &cc->retry);
-	ev_timer_set(&cc->retry, pause / 2. + rng_below(&rng_system, pause * 500 + 1) / 1000., 0.);
-	ev_timer_start(cc->env->loop, &cc->retry);
+	try_later(cc, clock_monotonic_ms() + pause_ms(cc));
 }
 
-static void on_retry(struct ev_loop *loop, ev_timer *w, int events)
+/* Only one beside the one that is open: while an older one carries anything, this has to wait. */
+static void relieve_when_due(struct client_circuit *cc)
 {
-	struct client_circuit *cc = w->data;
+	if (client_circuit_is_open(cc) && !cc->side)
+		try_later(cc, cc->relieve_ms);
+}
+
+static void rebuild(struct client_circuit *cc)
+{
 	struct error err = { "" };
 	int r = attempt(cc, &err);
 
-	(void)loop;
-	(void)events;
 	if (r == 0)
 		return;
 	cc->code = r == -ENOENT || r == -ESTALE ? REPLY_UNREACHABLE : REPLY_INTERNAL;
 	snprintf(cc->error, sizeof(cc->error), "%s", err.text);
 	not_rebuilt(cc);
+}
+
+static void relieve(struct client_circuit *cc)
+{
+	struct error err = { "" };
+
+	if (build(cc, &cc->side, &err) < 0)
+		not_relieved(cc, err.text);
+}
+
+static void on_next(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct client_circuit *cc = w->data;
+
+	(void)loop;
+	(void)events;
+	if (!cc->lead)
+		rebuild(cc);
+	else if (client_circuit_is_open(cc) && !cc->side)
+		relieve(cc);
 }
 
 /* ---- beginning ---- */
@@ -589,10 +483,9 @@ static struct client_circuit *allocate(struct client_env *env, uint32_t id, size
 	cc->id = id;
 	cc->hops = hops;
 	cc->since_ms = clock_monotonic_ms();
-	ev_init(&cc->tick, on_tick);
 	ev_init(&cc->wait, on_wait);
-	ev_init(&cc->retry, on_retry);
-	cc->tick.data = cc->wait.data = cc->retry.data = cc;
+	ev_init(&cc->next, on_next);
+	cc->wait.data = cc->next.data = cc;
 	return cc;
 }
 
@@ -637,10 +530,11 @@ int client_circuit_start(struct client_circuit *cc, struct error *err)
 
 bool client_circuit_is_down(const struct client_circuit *cc)
 {
-	return cc->failed || (cc->opened && !cc->routed);
+	return cc->failed || (cc->opened && !client_circuit_is_open(cc));
 }
 
-int client_circuit_again(struct client_circuit *cc, size_t hops, const char *const *pin, struct error *err)
+/* fresh: nothing of what there was is kept, the retired one neither. */
+static int again(struct client_circuit *cc, size_t hops, const char *const *pin, bool fresh, struct error *err)
 {
 	struct relay path[HOPS_MAX];
 	int r = pin ? pin_choose(cc, hops, pin, path, err) : 0;
@@ -652,9 +546,10 @@ int client_circuit_again(struct client_circuit *cc, size_t hops, const char *con
 		cc->waiter = NULL;
 		ev_timer_stop(cc->env->loop, &cc->wait);
 	}
-	ev_timer_stop(cc->env->loop, &cc->retry);
-	if (cc->origin)
-		end_attempt(cc);
+	ev_timer_stop(cc->env->loop, &cc->next);
+	end(&cc->lead);
+	if (fresh)
+		end(&cc->side);
 	set_path(cc, hops, pin);
 	cc->n_bad = 0;
 	cc->attempts = cc->pauses = 0;
@@ -671,58 +566,44 @@ int client_circuit_again(struct client_circuit *cc, size_t hops, const char *con
 	return r;
 }
 
+int client_circuit_again(struct client_circuit *cc, size_t hops, const char *const *pin, struct error *err)
+{
+	return again(cc, hops, pin, false, err);
+}
+
 /* ---- adoption ---- */
 
-static void path_of(struct client_circuit *cc, const struct origin_record *rec)
+static void path_of(const struct client_circuit *cc, const struct origin_record *rec, struct relay path[HOPS_MAX])
 {
-	for (size_t i = 0; i < cc->hops; i++) {
+	for (size_t i = 0; i < rec->circuit.n_layers; i++) {
 		const struct relay *relay = network_find(cc->env->net, &rec->path[i]);
 
 		if (relay)
-			cc->path[i] = *relay;
+			path[i] = *relay;
 		else
-			cc->path[i] = (struct relay){ .name = "gone", .id = rec->path[i] };
+			path[i] = (struct relay){ .name = "gone", .id = rec->path[i] };
 	}
 }
 
-/* 1 if all SAs and policies of the circuit are in the kernel. */
-static int in_kernel(const struct origin_circuit *c, const struct plan *have)
+/* Whether it could be: *ret may be over, and NULL again. */
+static bool restore(struct client_circuit *cc, const struct origin_record *rec, bool lead, const struct plan *have,
+		    struct onion **ret)
 {
-	_cleanup_plan_ struct plan want = { 0 }, add = { 0 }, rest = { 0 };
-	int r = plan_origin_circuit(&want, c, NULL);
+	struct relay path[HOPS_MAX] = { 0 };
+	struct onion_config oc = config_of(cc, rec->circuit.slot, path, rec->circuit.n_layers);
 
-	if (r == 0)
-		r = plan_diff(&want, have, &add, &rest);
-	for (size_t i = 0; r == 0 && i < add.n; i++)
-		if (add.v[i].type == KOBJ_SA || add.v[i].type == KOBJ_SP || add.v[i].type == KOBJ_LINK)
-			return 0;
-	return r < 0 ? r : 1;
+	path_of(cc, rec, path);
+	return onion_restore(&oc, rec, lead, have, ret) == 0;
 }
 
-static int restore(struct client_circuit *cc, const struct origin_record *rec)
+/* Unless it is over already. */
+static void restored(struct client_circuit *cc)
 {
-	struct actions as = { 0 };
-	struct origin_config oc;
-	int r;
-
-	path_of(cc, rec);
-	origin_conf(cc, &oc);
-	r = origin_restore(&oc, rec, clock_monotonic_ms(), &as, &cc->origin);
-	if (r < 0)
-		return r;
-	r = place(cc, NULL);
-	if (r == 0)
-		r = route(cc);
-	if (r < 0) {
-		actions_clear(&as);
-		drop_attempt(cc);
-		return r;
-	}
-	cc->opened = true;
+	if (!cc->lead)
+		return;
+	memcpy(cc->path, cc->lead->path, sizeof(cc->path));
 	cc->since_ms = clock_monotonic_ms();
-	overlay_want(cc->env->overlay, &cc->path[0]);
-	run(cc, &as);
-	return 0;
+	cc->relieve_ms = relieve_at(cc);
 }
 
 int client_circuit_renew(struct client_circuit *cc, struct error *err)
@@ -733,7 +614,7 @@ int client_circuit_renew(struct client_circuit *cc, struct error *err)
 	memcpy(names, cc->pin, sizeof(names));
 	for (size_t i = 0; i < HOPS_MAX; i++)
 		pin[i] = names[i];
-	return client_circuit_again(cc, cc->hops, cc->pinned ? pin : NULL, err);
+	return again(cc, cc->hops, cc->pinned ? pin : NULL, true, err);
 }
 
 int client_circuit_adopt(struct client_env *env, const struct client_saved *s, const struct plan *have,
@@ -752,14 +633,17 @@ int client_circuit_adopt(struct client_env *env, const struct client_saved *s, c
 		return r;
 	}
 	*ret = cc;
-	if (s->open && in_kernel(&s->open->circuit, have) == 1 && restore(cc, s->open) == 0)
-		return 0;
 	cc->opened = s->opened || s->open;
 	cc->failed = !cc->opened;
 	cc->code = REPLY_INTERNAL;
 	snprintf(cc->reason, sizeof(cc->reason), "it was lost while anond was not running");
-	if (cc->opened)
+	if (s->open && restore(cc, s->open, true, have, &cc->lead))
+		restored(cc);
+	else if (cc->opened)
 		rebuild_later(cc);
+	if (s->retired)
+		restore(cc, s->retired, false, have, &cc->side);
+	relieve_when_due(cc);
 	return 0;
 }
 
@@ -792,21 +676,16 @@ int client_circuit_add_extra(struct client_circuit *cc, const struct kobject *o)
 
 void client_circuit_repair(struct client_circuit *cc)
 {
-	_cleanup_plan_ struct plan plan = { 0 };
-	char why[sizeof(cc->reason)];
-	int r;
+	if (cc->side)
+		onion_repair(cc->side);
+	if (cc->lead)
+		onion_repair(cc->lead);
+}
 
-	if (!cc->placed)
-		return;
-	r = plan_origin_circuit(&plan, cc->placed, NULL);
-	if (r == 0 && cc->routed)
-		r = routes_plan(cc, &plan);
-	if (r == 0)
-		r = kernel_apply(cc->env->kernel, &plan);
-	if (r == 0)
-		return;
-	snprintf(why, sizeof(why), "parts of it are gone from the kernel: %s", kernel_error_text(cc->env->kernel));
-	over(cc, REPLY_INTERNAL, why);
+void client_circuit_hurry(struct client_circuit *cc)
+{
+	if (cc->opened && !cc->lead)
+		try_later(cc, clock_monotonic_ms() + rng_below(&rng_system, HURRY_MS));
 }
 
 /* ---- the end ---- */
@@ -815,20 +694,19 @@ void client_circuit_forget(struct client_circuit *cc)
 {
 	if (cc->waiter)
 		control_error(cc->waiter, REPLY_UNREACHABLE, "anond is stopping");
-	ev_timer_stop(cc->env->loop, &cc->tick);
 	ev_timer_stop(cc->env->loop, &cc->wait);
-	ev_timer_stop(cc->env->loop, &cc->retry);
-	origin_free(cc->origin);
+	ev_timer_stop(cc->env->loop, &cc->next);
+	onion_forget(cc->lead);
+	onion_forget(cc->side);
 	plan_clear(&cc->extra);
-	free(cc->placed);
 	selection_clear(&cc->sel);
 	free(cc);
 }
 
 void client_circuit_close(struct client_circuit *cc)
 {
-	if (cc->origin)
-		end_attempt(cc);
+	end(&cc->side);
+	end(&cc->lead);
 	selection_remove(cc);
 	if (cc->waiter) {
 		control_error(cc->waiter, REPLY_NOT_FOUND, "circuit %u was closed meanwhile", cc->id);
@@ -844,7 +722,7 @@ void client_circuit_wait(struct client_circuit *cc, struct control_conn *conn, d
 		return;
 	}
 	cc->waiter = conn;
-	if (cc->failed || cc->routed) {
+	if (cc->failed || client_circuit_is_open(cc)) {
 		answer(cc);
 		return;
 	}
@@ -856,66 +734,45 @@ void client_circuit_wait(struct client_circuit *cc, struct control_conn *conn, d
 
 bool client_circuit_uses(const struct client_circuit *cc, const struct relay_id *guard)
 {
-	return cc->origin && memcmp(cc->path[0].id.b, guard->b, sizeof(guard->b)) == 0;
+	return (cc->lead && onion_uses(cc->lead, guard)) || (cc->side && onion_uses(cc->side, guard));
 }
 
+/* An event may end or exchange the onions: each is looked at when it is its turn. */
 void client_circuit_link_up(struct client_circuit *cc, const struct link *link)
 {
-	struct actions as = { 0 };
-
-	if (!client_circuit_uses(cc, &link->peer))
-		return;
-	if (cc->placed && !IN6_ARE_ADDR_EQUAL(&cc->placed->layers[0].a, &link->self))
-		origin_link_down(cc->origin, clock_monotonic_ms(), &as); /* T_1 ends at an address that is gone */
-	else if (origin_state(cc->origin)->phase == ORIGIN_LINKING)
-		origin_link_up(cc->origin, clock_monotonic_ms(), link, &as);
-	run(cc, &as);
+	if (cc->side && onion_uses(cc->side, &link->peer))
+		onion_link_up(cc->side, link);
+	if (cc->lead && onion_uses(cc->lead, &link->peer))
+		onion_link_up(cc->lead, link);
 }
 
-/*
- * While it is being built a circuit needs its link; an open one may outlive an outage (the guard gives the same address
- * back), so it is left to the echoes to tell.
- */
 void client_circuit_link_down(struct client_circuit *cc, const struct relay_id *peer, bool failed)
 {
-	struct actions as = { 0 };
-
-	if (!client_circuit_uses(cc, peer) || cc->routed)
-		return;
-	if (failed || origin_state(cc->origin)->phase != ORIGIN_LINKING)
-		origin_link_down(cc->origin, clock_monotonic_ms(), &as);
-	run(cc, &as);
+	if (cc->side && onion_uses(cc->side, peer))
+		onion_link_down(cc->side, failed);
+	if (cc->lead && onion_uses(cc->lead, peer))
+		onion_link_down(cc->lead, failed);
 }
 
 bool client_circuit_message(struct client_circuit *cc, const uint8_t *msg, size_t len)
 {
-	struct actions as = { 0 };
-
-	if (!cc->origin || !origin_message(cc->origin, clock_monotonic_ms(), msg, len, &as))
-		return false;
-	run(cc, &as);
-	return true;
+	return (cc->lead && onion_message(cc->lead, msg, len)) || (cc->side && onion_message(cc->side, msg, len));
 }
 
-void client_circuit_echo(struct client_circuit *cc, uint32_t rtt_us)
+void client_circuit_echo(struct client_circuit *cc, uint32_t slot, uint32_t rtt_us)
 {
-	struct actions as = { 0 };
+	struct onion *o = onion_at(cc, slot);
 
-	if (!cc->origin)
-		return;
-	origin_echo(cc->origin, clock_monotonic_ms(), rtt_us, &as);
-	run(cc, &as);
+	if (o)
+		onion_echo(o, rtt_us);
 }
 
-void client_circuit_lost(struct client_circuit *cc, uint32_t spi)
+void client_circuit_lost(struct client_circuit *cc, uint32_t slot, uint32_t spi)
 {
-	bool ours = false;
+	struct onion *o = onion_at(cc, slot);
 
-	for (size_t i = 0; cc->placed && i < cc->placed->n_layers; i++)
-		ours |= cc->placed->layers[i].spi_fwd == spi || cc->placed->layers[i].spi_back == spi;
-	if (!ours)
-		return;
-	over(cc, REPLY_INTERNAL, "one of its security associations is gone from the kernel");
+	if (o)
+		onion_lost(o, spi);
 }
 
 /* ---- for people ---- */
@@ -930,32 +787,32 @@ const char *client_circuit_state(const struct client_circuit *cc)
 
 	if (cc->failed)
 		return "failed";
-	if (client_circuit_is_down(cc) || !cc->origin)
+	if (client_circuit_is_down(cc) || !cc->lead)
 		return "rebuilding";
-	return names[origin_state(cc->origin)->phase];
+	return names[origin_state(cc->lead->origin)->phase];
 }
 
-static json_t *path_json(const struct client_circuit *cc)
+static json_t *path_json(const struct relay path[HOPS_MAX], size_t hops)
 {
-	json_t *path = json_array();
+	json_t *list = json_array();
 
-	for (size_t i = 0; i < cc->hops && cc->path[0].name[0]; i++)
-		json_array_append_new(path, json_string(cc->path[i].name));
-	return path;
+	for (size_t i = 0; i < hops && path[0].name[0]; i++)
+		json_array_append_new(list, json_string(path[i].name));
+	return list;
 }
 
-static void add_inner(json_t *j, const struct client_circuit *cc)
+static void add_inner(json_t *j, const struct origin_circuit *c)
 {
-	const struct inner *in = &cc->placed->inner;
+	const struct inner *in = &c->inner;
 	char text[INET6_ADDRSTRLEN];
 	char dev[IFNAMSIZ];
 	enum suite suites[HOPS_MAX];
 
-	for (size_t i = 0; i < cc->placed->n_layers; i++)
-		suites[i] = cc->placed->layers[i].suite;
-	dev_layer(cc->id, (unsigned int)cc->placed->n_layers - 1, cc->placed->n_layers, dev);
+	for (size_t i = 0; i < c->n_layers; i++)
+		suites[i] = c->layers[i].suite;
+	dev_layer(c->slot, (unsigned int)c->n_layers - 1, c->n_layers, dev);
 	json_object_set_new(j, "device", json_string(dev));
-	json_object_set_new(j, "mtu", json_integer(mtu_inner(cc->placed->link_mtu, cc->placed->n_layers, suites)));
+	json_object_set_new(j, "mtu", json_integer(mtu_inner(c->link_mtu, c->n_layers, suites)));
 	if (in->has4)
 		json_object_set_new(j, "inner4", json_string(inet_ntop(AF_INET, &in->addr4, text, sizeof(text))));
 	if (in->has6)
@@ -966,36 +823,46 @@ static void add_inner(json_t *j, const struct client_circuit *cc)
 		json_object_set_new(j, "resolver6", json_string(inet_ntop(AF_INET6, &in->dns6, text, sizeof(text))));
 }
 
-static json_t *layers_json(const struct client_circuit *cc)
+static json_t *layers_json(const struct onion *o)
 {
 	json_t *layers = json_array();
 
-	for (size_t i = 0; cc->placed && i < cc->placed->n_layers; i++) {
-		const struct suite_info *suite = suite_get(cc->placed->layers[i].suite);
+	for (size_t i = 0; o && o->placed && i < o->placed->n_layers; i++) {
+		const struct suite_info *suite = suite_get(o->placed->layers[i].suite);
 
-		json_array_append_new(layers, json_pack("{s:s, s:s}", "relay", cc->path[i].name, "suite", suite->name));
+		json_array_append_new(layers, json_pack("{s:s, s:s}", "relay", o->path[i].name, "suite", suite->name));
 	}
 	return layers;
+}
+
+static json_t *onion_json(const struct onion *o)
+{
+	json_t *j = json_pack("{s:o, s:I, s:f}", "path", path_json(o->path, o->c.hops), "expires",
+			      (json_int_t)origin_state(o->origin)->expires, "rtt_ms",
+			      origin_state(o->origin)->rtt_us / 1000.);
+
+	if (o->placed)
+		add_inner(j, o->placed);
+	return j;
 }
 
 json_t *client_circuit_json(const struct client_circuit *cc, bool layers)
 {
 	uint64_t now = clock_monotonic_ms();
 	json_t *j = json_pack("{s:i, s:s, s:s, s:o, s:I}", "id", (int)cc->id, "state", client_circuit_state(cc),
-			      "reason", client_circuit_is_down(cc) ? cc->reason : "", "path", path_json(cc), "age",
-			      (json_int_t)((now - cc->since_ms) / 1000));
+			      "reason", client_circuit_is_down(cc) ? cc->reason : "", "path",
+			      path_json(cc->path, cc->hops), "age", (json_int_t)((now - cc->since_ms) / 1000));
+	json_t *lead = cc->lead ? onion_json(cc->lead) : NULL;
 
 	selection_to_json(&cc->sel, j);
 
 	if (cc->error[0])
 		json_object_set_new(j, "error", json_string(cc->error));
-	if (cc->origin) {
-		json_object_set_new(j, "expires", json_integer((json_int_t)origin_state(cc->origin)->expires));
-		json_object_set_new(j, "rtt_ms", json_real(origin_state(cc->origin)->rtt_us / 1000.));
-	}
-	if (cc->placed)
-		add_inner(j, cc);
+	json_object_update(j, lead);
+	json_decref(lead);
+	if (client_circuit_retired(cc))
+		json_object_set_new(j, "retired", onion_json(cc->side));
 	if (layers)
-		json_object_set_new(j, "layers", layers_json(cc));
+		json_object_set_new(j, "layers", layers_json(cc->lead));
 	return j;
 }

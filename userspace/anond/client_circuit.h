@@ -4,6 +4,9 @@
  *
  * Until it was open once, ATTEMPTS_MAX attempts are made, then it has failed. Once it was open, it is built again
  * whenever it is lost, without end and with pauses, until the user closes it. The kill switch stands all the time.
+ *
+ * About half-way through its life a fresh one is built beside it and takes what begins from then on; what began before
+ * stays where it is until that one expires (make before break).
  */
 #pragma once
 
@@ -11,9 +14,7 @@
 #include <jansson.h>
 
 #include "anond/control.h"
-#include "anond/echo.h"
-#include "anond/overlay.h"
-#include "circuit/origin.h"
+#include "anond/onion.h"
 #include "lib/hash.h"
 #include "model/selection.h"
 
@@ -22,26 +23,13 @@
 #define CIRCUITS_MAX 256  /* circuits of this host at once */
 #define REBUILD_MAX_S 60  /* pause between attempts: 1, 2, 4, ... seconds up to this, less a random part of half */
 #define STEADY_MS 60000	  /* what was open for so long begins with the shortest pause again */
+#define HURRY_MS 1000	  /* at most so long after a change of the network */
 #define CLOSE_LINGER_S 1. /* a guard's link outlives its last circuit by this, so that DESTROY gets through */
-
-struct client_circuit;
-
-/* What circuits need of their role. */
-struct client_env {
-	struct ev_loop *loop;
-	struct kernel *kernel;
-	const struct config *conf;
-	const struct network *net;
-	struct echo *echo;
-	struct overlay *overlay;
-	void (*changed)(struct client_circuit *cc);	 /* worth saving */
-	void (*attempt_over)(struct client_circuit *cc); /* its guard, path[0], may not be needed any more */
-};
 
 struct client_circuit {
 	UT_hash_handle hh;
 	struct client_env *env;
-	uint32_t id; /* also the slot and the selection's id: device anon<id> */
+	uint32_t id; /* also the selection's; its circuits have the slots id and id + SLOT_OTHER */
 	struct selection sel;
 	size_t hops;
 	bool pinned; /* path is the user's own choice: */
@@ -49,16 +37,16 @@ struct client_circuit {
 	struct relay path[HOPS_MAX]; /* of the present or last attempt */
 	struct relay_id bad[SUSPECTS_MAX];
 	size_t n_bad;
-	unsigned int attempts;	       /* since it was asked for or lost */
-	unsigned int pauses;	       /* how often it was waited: the next pause is longer */
-	struct origin *origin;	       /* the present attempt, NULL if none */
-	struct origin_circuit *placed; /* what of it is in the kernel, NULL if nothing */
-	bool routed;		       /* selectors lead into it */
-	bool opened;		       /* was open once */
-	bool failed;		       /* for good: nothing is tried any more */
-	int code;		       /* enum reply, of the last failure */
-	char reason[256];	       /* why it failed or was lost */
-	char error[256];	       /* why the last attempt to build it again failed */
+	unsigned int attempts; /* since it was asked for or lost */
+	unsigned int pauses;   /* how often it was waited: the next pause is longer */
+	struct onion *lead;    /* the present attempt, or what carries new connections; NULL if none */
+	/* Beside an open one: the attempt to relieve it, or the one that was relieved. NULL if none. */
+	struct onion *side;
+	bool opened;	  /* was open once */
+	bool failed;	  /* for good: nothing is tried any more */
+	int code;	  /* enum reply, of the last failure */
+	char reason[256]; /* why it failed or was lost */
+	char error[256];  /* why the last attempt to build it again failed */
 	/*
 	 * Parts of a kill switch with its id that an earlier run left and the journal does not know. stray: that is
 	 * all there is of it, and `sel` is what their routes say.
@@ -66,7 +54,8 @@ struct client_circuit {
 	struct plan extra;
 	bool stray;
 	uint64_t since_ms;
-	ev_timer tick, wait, retry;
+	uint64_t relieve_ms; /* when the open one is to be relieved */
+	ev_timer wait, next; /* next: the next attempt, to build it again or to relieve it */
 	struct control_conn *waiter;
 };
 
@@ -86,8 +75,8 @@ int client_circuit_again(struct client_circuit *cc, size_t hops, const char *con
 
 /*
  * Another identity at once: what is open or under way ends, with its flows, and it is built anew, over another path
- * unless the user chose one. The kill switch is not touched. On an error it is built again later, like any that was
- * lost.
+ * unless the user chose one. The kill switch is not touched. On an error before anything ended all stays as it is,
+ * later it is built again, like any that was lost.
  */
 int client_circuit_renew(struct client_circuit *cc, struct error *err);
 
@@ -97,7 +86,8 @@ struct client_saved {
 	size_t hops;
 	const char *const *pin; /* hops names, or NULL */
 	bool opened;
-	const struct origin_record *open; /* it was open when it was saved, or NULL */
+	const struct origin_record *open;    /* it was open when it was saved, or NULL */
+	const struct origin_record *retired; /* the one before it, which still carried what began in it, or NULL */
 };
 
 /* Put back what an earlier run left. have: what is in the kernel. An error is the kernel's. */
@@ -117,8 +107,13 @@ int client_circuit_plan(const struct client_circuit *cc, struct plan *plan);
 int client_circuit_plan_selection(const struct client_circuit *cc, struct plan *plan);
 /* Somebody may have taken parts of it away: make them again, below the kill switch. What cannot be is built anew. */
 void client_circuit_repair(struct client_circuit *cc);
+/* The network may be another: no pause before the next attempt to build it again. */
+void client_circuit_hurry(struct client_circuit *cc);
 /* Failed, or to be built again. */
 bool client_circuit_is_down(const struct client_circuit *cc);
+bool client_circuit_is_open(const struct client_circuit *cc);
+/* The one that was relieved and still carries what began in it, or NULL. */
+const struct onion *client_circuit_retired(const struct client_circuit *cc);
 bool client_circuit_uses(const struct client_circuit *cc, const struct relay_id *guard);
 /* Answer conn when it is open or has failed, or after so many seconds. */
 void client_circuit_wait(struct client_circuit *cc, struct control_conn *conn, double seconds);
@@ -128,6 +123,7 @@ json_t *client_circuit_json(const struct client_circuit *cc, bool layers);
 void client_circuit_link_up(struct client_circuit *cc, const struct link *link);
 void client_circuit_link_down(struct client_circuit *cc, const struct relay_id *peer, bool failed);
 bool client_circuit_message(struct client_circuit *cc, const uint8_t *msg, size_t len);
-void client_circuit_echo(struct client_circuit *cc, uint32_t rtt_us);
-/* The kernel lost an SA of the circuit's slot; it may have been an earlier circuit's. */
-void client_circuit_lost(struct client_circuit *cc, uint32_t spi);
+/* slot: one of its two. */
+void client_circuit_echo(struct client_circuit *cc, uint32_t slot, uint32_t rtt_us);
+/* The kernel lost an SA of that slot; it may have been an earlier circuit's. */
+void client_circuit_lost(struct client_circuit *cc, uint32_t slot, uint32_t spi);

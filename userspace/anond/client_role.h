@@ -31,7 +31,8 @@ int client_role_set_network(struct client_role *c, const struct network *net);
  */
 size_t client_role_repair(struct client_role *c);
 
-void client_role_echo(struct client_role *c, uint16_t id, uint32_t rtt_us);
+void client_role_network_changed(struct client_role *c);
+void client_role_echo(struct client_role *c, uint32_t slot, uint32_t rtt_us);
 /* An SA of ours, or one that was, is gone from the kernel. */
 void client_role_sa_gone(struct client_role *c, uint32_t reqid, uint32_t spi);
 

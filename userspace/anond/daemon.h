@@ -7,7 +7,13 @@
 #include "anond/echo.h"
 #include "anond/relay_role.h"
 #include "kernel/events.h"
+#include "lib/hash.h"
 #include "lib/version.h"
+
+struct device {
+	char name[IFNAMSIZ];
+	UT_hash_handle hh;
+};
 
 struct daemon {
 	struct ev_loop *loop;
@@ -18,7 +24,10 @@ struct daemon {
 	struct kernel *kernel;
 	struct kernel_events *events;
 	ev_io io_route, io_xfrm, io_nft;
-	ev_timer repair; /* a moment after somebody changed the kernel's tables */
+	ev_timer repair;   /* a moment after somebody changed the kernel's tables */
+	ev_timer changed;  /* a moment after the way to the outside may have changed */
+	double changed_at; /* the last time */
+	struct device *up; /* hash: devices of others that are */
 	struct echo *echo;
 	struct relay_role *relay; /* one of these two */
 	struct client_role *client;

@@ -61,7 +61,7 @@ static uint8_t *nonce_of(struct message *m)
 static void judge(struct echo *e, struct message *m, uint8_t reply_type, struct echo_reply *reply)
 {
 	uint32_t rtt_us;
-	uint16_t id;
+	uint32_t id;
 
 	if (m->head.type != reply_type || m->head.code != 0)
 		return;
@@ -249,7 +249,7 @@ static int send_from(int fd, void *to, socklen_t to_len, const struct message *m
 	return sendmsg(fd, &msg, MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-int echo_send4(struct echo *e, unsigned int ifindex, struct in_addr from, struct in_addr to, uint16_t id)
+int echo_send4(struct echo *e, unsigned int ifindex, struct in_addr from, struct in_addr to, uint32_t id)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr = to };
 	struct in_pktinfo info = { .ipi_ifindex = (int)ifindex, .ipi_spec_dst = from };
@@ -270,7 +270,7 @@ int echo_send4(struct echo *e, unsigned int ifindex, struct in_addr from, struct
 }
 
 int echo_send6(struct echo *e, unsigned int ifindex, const struct in6_addr *from, const struct in6_addr *to,
-	       uint16_t id)
+	       uint32_t id)
 {
 	struct sockaddr_in6 sa = { .sin6_family = AF_INET6, .sin6_addr = *to };
 	struct in6_pktinfo info = { .ipi6_addr = *from, .ipi6_ifindex = ifindex };

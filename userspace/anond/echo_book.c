@@ -78,7 +78,7 @@ static bool answers(const struct echo_reply *reply, const struct echo_request *r
 	return sodium_memcmp(reply->nonce, request->nonce, ECHO_NONCE_LEN) == 0;
 }
 
-bool echo_book_take(struct echo_book *b, const struct echo_reply *r, uint64_t now_us, uint16_t *ret_id,
+bool echo_book_take(struct echo_book *b, const struct echo_reply *r, uint64_t now_us, uint32_t *ret_id,
 		    uint32_t *ret_rtt_us)
 {
 	struct entry *e = find(b, r->ifindex);

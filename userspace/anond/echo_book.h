@@ -17,7 +17,7 @@
 struct echo_book;
 
 struct echo_request {
-	uint16_t id; /* the caller's */
+	uint32_t id; /* the caller's */
 	unsigned int ifindex;
 	int family;
 	union {
@@ -44,7 +44,7 @@ void echo_book_free(struct echo_book *b);  /* NULL is fine */
 /* Instead of an earlier request by the same device. -ENOMEM. */
 int echo_book_add(struct echo_book *b, const struct echo_request *r);
 /* Whether it is the reply to a request that waits; that one then waits no more. */
-bool echo_book_take(struct echo_book *b, const struct echo_reply *r, uint64_t now_us, uint16_t *ret_id,
+bool echo_book_take(struct echo_book *b, const struct echo_reply *r, uint64_t now_us, uint32_t *ret_id,
 		    uint32_t *ret_rtt_us);
 void echo_book_forget(struct echo_book *b, unsigned int ifindex);
 size_t echo_book_waiting(const struct echo_book *b);

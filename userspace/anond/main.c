@@ -18,12 +18,15 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/reply.h"
+#include "model/lan.h"
 #include "plan/plan.h"
 
 #define EXIT_CONFIG 2  /* wrong arguments or configuration: do not restart */
 #define EXIT_DRAINED 3 /* `anonctl drain` came to its end: do not restart */
 #define REPAIR_DELAY_S 1.
 #define FAREWELL_S 0.2
+#define CHANGED_DELAY_S 0.5 /* changes of the network come in numbers */
+#define CHANGED_EVERY_S 10. /* and may never end: at most so often */
 
 static const char usage[] = "usage: anond [--config FILE] [--check | --block | --flush | --help-config | --version]\n"
 			    "  --config FILE   default " CONFIG_FILE "\n"
@@ -70,14 +73,64 @@ static void on_tampered(void *ctx)
 	repair_soon(ctx);
 }
 
+static void devices_forget(struct daemon *d)
+{
+	struct device *dev, *next;
+
+	HASH_ITER (hh, d->up, dev, next) {
+		HASH_DEL(d->up, dev);
+		free(dev);
+	}
+}
+
 static void on_lost(void *ctx)
 {
 	log_warn("kernel events were lost");
+	devices_forget(ctx);
 	repair_soon(ctx);
 }
 
+static void on_changed(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct daemon *d = w->data;
+
+	(void)events;
+	d->changed_at = ev_now(loop);
+	client_role_network_changed(d->client);
+}
+
+static void on_route(void *ctx)
+{
+	struct daemon *d = ctx;
+	double wait = d->changed_at + CHANGED_EVERY_S - ev_now(d->loop);
+
+	if (!d->client || ev_is_active(&d->changed)) /* a relay stays where it is */
+		return;
+	ev_timer_set(&d->changed, wait > CHANGED_DELAY_S && wait <= CHANGED_EVERY_S ? wait : CHANGED_DELAY_S, 0.);
+	ev_timer_start(d->loop, &d->changed);
+}
+
+/* Told again and again of a device that is up: only that it comes up is a change. */
+static void on_link(void *ctx, const char *name, bool up, bool gone)
+{
+	struct daemon *d = ctx;
+	struct device *dev;
+
+	if (!d->client || dev_is_ours(name))
+		return;
+	HASH_FIND_STR(d->up, name, dev);
+	if (dev && (!up || gone)) {
+		HASH_DEL(d->up, dev);
+		free(dev);
+	} else if (!dev && up && !gone && (dev = calloc(1, sizeof(*dev)))) {
+		snprintf(dev->name, sizeof(dev->name), "%s", name);
+		HASH_ADD_STR(d->up, name, dev);
+		on_route(d);
+	}
+}
+
 static const struct kernel_events_fns event_fns = {
-	.sa = on_sa, .nft = on_tampered, .rule = on_tampered, .lost = on_lost
+	.link = on_link, .route = on_route, .sa = on_sa, .nft = on_tampered, .ours = on_tampered, .lost = on_lost
 };
 
 static void on_event_io(struct ev_loop *loop, ev_io *w, int events)
@@ -96,7 +149,8 @@ static int events_start(struct daemon *d, struct error *err)
 	if (r < 0)
 		return error_set(err, r, "cannot listen to kernel events: %s", strerror(-r));
 	ev_timer_init(&d->repair, on_repair, REPAIR_DELAY_S, 0.);
-	d->repair.data = d;
+	ev_timer_init(&d->changed, on_changed, CHANGED_DELAY_S, 0.);
+	d->repair.data = d->changed.data = d;
 	ev_io_init(&d->io_route, on_event_io, kernel_events_fd_route(d->events), EV_READ);
 	ev_io_init(&d->io_xfrm, on_event_io, kernel_events_fd_xfrm(d->events), EV_READ);
 	ev_io_init(&d->io_nft, on_event_io, kernel_events_fd_nft(d->events), EV_READ);
@@ -109,7 +163,7 @@ static int events_start(struct daemon *d, struct error *err)
 
 /* ---- start ---- */
 
-static void on_echo(void *ctx, uint16_t id, uint32_t rtt_us)
+static void on_echo(void *ctx, uint32_t id, uint32_t rtt_us)
 {
 	struct daemon *d = ctx;
 
@@ -311,7 +365,7 @@ static int roles_start(struct daemon *d, struct error *err)
  */
 static void roles_stop(struct daemon *d)
 {
-	bool leave = (d->client && client_role_circuits(d->client)) || (d->client && d->conf->lans.n) ||
+	bool leave = (d->client && (client_role_circuits(d->client) || d->conf->lans.n)) ||
 		     (d->relay && relay_role_circuits(d->relay));
 	_cleanup_plan_ struct plan base = { 0 };
 
@@ -331,11 +385,13 @@ static void daemon_free(struct daemon *d)
 	control_free(d->control);
 	if (d->events) {
 		ev_timer_stop(d->loop, &d->repair);
+		ev_timer_stop(d->loop, &d->changed);
 		ev_io_stop(d->loop, &d->io_route);
 		ev_io_stop(d->loop, &d->io_xfrm);
 		ev_io_stop(d->loop, &d->io_nft);
 		kernel_events_free(d->events);
 	}
+	devices_forget(d);
 	roles_stop(d);
 	echo_free(d->echo);
 	if (d->kernel)

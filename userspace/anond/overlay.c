@@ -2,18 +2,15 @@
 #include "anond/overlay.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
 #include <sodium.h>
 #include <string.h>
 
-#include "anond/journal.h"
+#include "anond/link_table.h"
 #include "anond/transport.h"
-#include "directory/file.h"
 #include "lib/bytes.h"
 #include "lib/hash.h"
 #include "lib/log.h"
-#include "lib/secmem.h"
 #include "model/overlay.h"
 #include "plan/plan.h"
 #include "wire/ctrl.h"
@@ -21,6 +18,7 @@
 #define PROBE_INTERVAL_S 1.
 #define PROBE_TRIES 6 /* then the link is not fit for use; tried again after PROBE_PAUSE_S */
 #define PROBE_PAUSE_S 30.
+#define CHECK_TRIES 4	   /* of a link that carried packets, when the network may be another */
 #define IP6_UDP_HEADERS 48 /* bytes */
 
 /* A link that has a device. */
@@ -36,195 +34,14 @@ struct overlay_link {
 	ev_timer probe;
 };
 
-/* The numbers we gave to relays, kept over restarts: live SAs carry them in their if_id. */
-struct numbered {
-	UT_hash_handle hh;
-	struct relay_id id;
-	uint16_t number;
-	uint64_t epoch; /* client: how often this guard was dropped */
-	bool wanted;	/* client */
-};
-
 struct overlay {
 	struct overlay_config c;
 	struct links *links;
-	struct journal *journal;
-	struct numbered *numbers;
-	uint16_t next_number;
+	struct link_table *table;
 	struct overlay_link *by_ifindex, *by_number;
 	struct transport *transport; /* relay: bound to OR_own */
-	uint8_t *secret;	     /* client: secmem, what its identities are derived from */
 	bool teardown;
 };
-
-/* ---- link numbers ---- */
-
-static int number_put(struct overlay *o, const struct relay_id *id, uint16_t number)
-{
-	struct numbered *n = calloc(1, sizeof(*n));
-
-	if (!n)
-		return -ENOMEM;
-	n->id = *id;
-	n->number = number;
-	HASH_ADD(hh, o->numbers, id, sizeof(n->id), n);
-	if (number >= o->next_number)
-		o->next_number = number + 1;
-	return 0;
-}
-
-static void number_load(void *ctx, const json_t *line)
-{
-	struct overlay *o = ctx;
-	const char *hex = json_string_value(json_object_get(line, "relay"));
-	json_int_t number = json_integer_value(json_object_get(line, "number"));
-	struct numbered *n;
-	struct relay_id id;
-	size_t len;
-
-	if (!hex || sodium_hex2bin(id.b, sizeof(id.b), hex, strlen(hex), NULL, &len, NULL) != 0 ||
-	    len != sizeof(id.b) || number < LINK_FIRST || number > LINK_LAST)
-		return;
-	HASH_FIND(hh, o->numbers, &id, sizeof(id), n);
-	if (!n && number_put(o, &id, (uint16_t)number) == 0)
-		HASH_FIND(hh, o->numbers, &id, sizeof(id), n);
-	if (n)
-		n->epoch = (uint64_t)json_integer_value(json_object_get(line, "epoch"));
-}
-
-static json_t *number_line(const struct numbered *n)
-{
-	char hex[2 * sizeof(n->id.b) + 1];
-
-	sodium_bin2hex(hex, sizeof(hex), n->id.b, sizeof(n->id.b));
-	return json_pack("{s:s, s:i, s:I}", "relay", hex, "number", (int)n->number, "epoch", (json_int_t)n->epoch);
-}
-
-static void numbers_dump(void *ctx, struct journal *j)
-{
-	const struct overlay *o = ctx;
-	const struct numbered *n;
-
-	for (n = o->numbers; n; n = n->hh.next)
-		journal_append(j, number_line(n));
-}
-
-static int number_save(struct overlay *o, const struct numbered *n)
-{
-	int r = journal_append(o->journal, number_line(n));
-
-	return r < 0 ? r : journal_compact(o->journal, HASH_COUNT(o->numbers), numbers_dump, o);
-}
-
-/* The number of the link to a relay, LINK_FIRST.., or -ENOSPC, -ENOMEM. */
-static int number_of(struct overlay *o, const struct relay_id *id)
-{
-	const struct numbered fresh = { .id = *id, .number = o->next_number };
-	struct numbered *n;
-	int r;
-
-	HASH_FIND(hh, o->numbers, id, sizeof(*id), n);
-	if (n)
-		return n->number;
-	if (o->next_number > LINK_LAST)
-		return -ENOSPC;
-	r = journal_append(o->journal, number_line(&fresh));
-	if (r == 0)
-		r = number_put(o, id, fresh.number);
-	return r < 0 ? r : fresh.number;
-}
-
-/* ---- who we are to a guard ---- */
-
-static int secret_path(const struct overlay *o, char **ret)
-{
-	return asprintf(ret, "%s/client-id", o->c.conf->run) < 0 ? -ENOMEM : 0;
-}
-
-/* A new one, also in the file. On an error the new one is in use nevertheless. */
-static int secret_draw(struct overlay *o, struct error *err)
-{
-	_cleanup_free_ char *path = NULL;
-
-	randombytes_buf(o->secret, OVERLAY_SECRET_LEN);
-	if (secret_path(o, &path) < 0)
-		return error_set(err, -ENOMEM, "out of memory");
-	return file_replace(path, o->secret, OVERLAY_SECRET_LEN, 0600, err);
-}
-
-/* It has to survive a restart: with our identity comes our address, and on it hang the circuits. */
-static int secret_load(struct overlay *o, struct error *err)
-{
-	_cleanup_free_ char *path = NULL;
-	_cleanup_close_ int fd = -1;
-	size_t len = 0;
-
-	o->secret = secmem_alloc(OVERLAY_SECRET_LEN);
-	if (!o->secret || secret_path(o, &path) < 0)
-		return error_set(err, -ENOMEM, "out of memory");
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd >= 0 && file_read_fd(fd, o->secret, OVERLAY_SECRET_LEN, &len) == 0 && len == OVERLAY_SECRET_LEN)
-		return 0;
-	return secret_draw(o, err);
-}
-
-/* Whether it was: not while a guard is wanted. */
-static bool secret_renew(struct overlay *o)
-{
-	struct error err = { "" };
-	const struct numbered *n;
-
-	for (n = o->numbers; n; n = n->hh.next)
-		if (n->wanted)
-			return false;
-	if (secret_draw(o, &err) < 0)
-		log_warn("%s", err.text);
-	return true;
-}
-
-static void next_epoch(struct overlay *o, struct numbered *n)
-{
-	int r;
-
-	n->epoch++;
-	r = number_save(o, n);
-	if (r < 0)
-		log_err("cannot save the link table: %s", strerror(-r));
-}
-
-void overlay_renew_identity(struct overlay *o)
-{
-	struct numbered *n;
-
-	if (secret_renew(o))
-		return;
-	for (n = o->numbers; n; n = n->hh.next)
-		if (!n->wanted)
-			next_epoch(o, n);
-}
-
-void overlay_client_identity(const uint8_t secret[OVERLAY_SECRET_LEN], const struct relay_id *guard, uint64_t epoch,
-			     uint8_t ret[LINKS_CLIENT_ID_LEN])
-{
-	uint8_t in[sizeof(guard->b) + sizeof(epoch)];
-	struct writer w = writer_of(in, sizeof(in));
-
-	_Static_assert(OVERLAY_SECRET_LEN >= crypto_generichash_KEYBYTES_MIN, "key of a keyed hash");
-	_Static_assert(LINKS_CLIENT_ID_LEN >= crypto_generichash_BYTES_MIN, "value of a keyed hash");
-	write_bytes(&w, guard->b, sizeof(guard->b));
-	write_u64(&w, epoch);
-	crypto_generichash(ret, LINKS_CLIENT_ID_LEN, in, sizeof(in), secret, OVERLAY_SECRET_LEN);
-}
-
-/* The next link to this guard is a stranger's. Returns without doing so if nobody asked for one. */
-static void identity_end(struct overlay *o, struct numbered *n)
-{
-	if (!n->wanted)
-		return;
-	n->wanted = false;
-	next_epoch(o, n);
-	secret_renew(o);
-}
 
 /* ---- devices ---- */
 
@@ -332,6 +149,19 @@ static void probe_send(struct overlay_link *l)
 		transport_send(transport_of(l), l->ifindex, &l->link.remote, msg, len);
 }
 
+static void check_failed(struct overlay_link *l)
+{
+	struct overlay *o = l->o;
+
+	ev_timer_stop(o->c.loop, &l->probe);
+	/* The one who answers probes may be away, while what stands in its kernel goes on. */
+	if (o->c.ops->carries(o->c.ctx, &l->link.peer))
+		return;
+	log_info("link %u to %s is up but carries nothing; it is made anew", l->link.number,
+		 peer_name(o, &l->link.peer));
+	links_restart(o->links, &l->link.peer);
+}
+
 static void on_probe_timer(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct overlay_link *l = w->data;
@@ -339,10 +169,16 @@ static void on_probe_timer(struct ev_loop *loop, ev_timer *w, int events)
 
 	(void)loop;
 	(void)events;
+	if (l->usable && l->tries == CHECK_TRIES) {
+		check_failed(l);
+		return;
+	}
 	if (l->tries++ < PROBE_TRIES) {
 		l->probe.repeat = PROBE_INTERVAL_S;
 		ev_timer_again(o->c.loop, &l->probe);
 		probe_send(l);
+		if (l->usable)
+			o->c.ops->doubt(o->c.ctx, &l->link.peer, l->tries == 1);
 		return;
 	}
 	log_warn("link %u to %s is up but does not carry packets of %u bytes", l->link.number,
@@ -355,7 +191,6 @@ static void on_probe_timer(struct ev_loop *loop, ev_timer *w, int events)
 
 static void probe_start(struct overlay_link *l)
 {
-	l->usable = false;
 	l->tries = 0;
 	l->nonce = rng_u64(&rng_system);
 	ev_timer_stop(l->o->c.loop, &l->probe);
@@ -364,9 +199,11 @@ static void probe_start(struct overlay_link *l)
 
 static void probe_answered(struct overlay_link *l, uint64_t nonce, size_t len)
 {
-	if (l->usable || nonce != l->nonce || len != (size_t)l->link.mtu - IP6_UDP_HEADERS)
+	if (!ev_is_active(&l->probe) || nonce != l->nonce || len != (size_t)l->link.mtu - IP6_UDP_HEADERS)
 		return;
 	ev_timer_stop(l->o->c.loop, &l->probe);
+	if (l->usable)
+		return;
 	l->usable = true;
 	log_info("link %u to %s is up", l->link.number, peer_name(l->o, &l->link.peer));
 	l->o->c.ops->up(l->o->c.ctx, &l->link);
@@ -436,8 +273,10 @@ static void on_up(void *ctx, const struct link *link)
 	}
 	if (!l)
 		l = link_attach(o, link);
-	if (l)
-		probe_start(l);
+	if (!l)
+		return;
+	l->usable = false;
+	probe_start(l);
 }
 
 static void on_down(void *ctx, const struct link *link, const char *reason)
@@ -491,7 +330,7 @@ int overlay_set_network(struct overlay *o, const struct network *net)
 
 		if (o->c.keys && sodium_memcmp(relay->id.b, o->c.keys->id.b, sizeof(relay->id.b)) == 0)
 			continue;
-		number = number_of(o, &relay->id);
+		number = link_table_number(o->table, &relay->id);
 		if (number < 0)
 			return number;
 		peers[n++] = (struct links_peer){ .relay = relay, .number = (uint16_t)number };
@@ -557,20 +396,14 @@ static int relay_devices(struct overlay *o, struct error *err)
 int overlay_new(const struct overlay_config *conf, struct overlay **ret, struct error *err)
 {
 	struct overlay *o = calloc(1, sizeof(*o));
-	_cleanup_free_ char *path = NULL;
 	int r;
 
-	if (!o || asprintf(&path, "%s/links", conf->conf->run) < 0) {
-		free(o);
+	if (!o)
 		return error_set(err, -ENOMEM, "out of memory");
-	}
 	o->c = *conf;
-	o->next_number = LINK_FIRST;
-	r = journal_open(path, number_load, o, &o->journal);
-	if (r < 0)
-		error_set(err, r, "%s: %s", path, strerror(-r));
-	else
-		r = conf->keys ? relay_devices(o, err) : secret_load(o, err);
+	r = link_table_open(conf->conf->run, !conf->keys, &o->table, err);
+	if (r == 0 && conf->keys)
+		r = relay_devices(o, err);
 	if (r == 0) {
 		r = links_start(o);
 		if (r == 0)
@@ -606,14 +439,17 @@ static void wait_idle(struct overlay *o)
 	ev_timer_stop(o->c.loop, &limit);
 }
 
+static void drop_link(void *ctx, const struct relay_id *peer)
+{
+	links_drop(((struct overlay *)ctx)->links, peer);
+}
+
 void overlay_teardown(struct overlay *o)
 {
 	struct overlay_link *l, *next_link;
-	struct numbered *n, *next;
 
 	o->teardown = true;
-	HASH_ITER (hh, o->numbers, n, next)
-		links_drop(o->links, &n->id);
+	link_table_each(o->table, drop_link, o);
 	HASH_ITER (by_number, o->by_number, l, next_link)
 		link_detach(l, true);
 	wait_idle(o);
@@ -653,41 +489,38 @@ int overlay_repair(struct overlay *o)
 void overlay_free(struct overlay *o)
 {
 	struct overlay_link *l, *next_link;
-	struct numbered *n, *next;
 
 	if (!o)
 		return;
 	links_free(o->links);
 	HASH_ITER (by_number, o->by_number, l, next_link)
 		link_detach(l, false);
-	HASH_ITER (hh, o->numbers, n, next) {
-		HASH_DEL(o->numbers, n);
-		free(n);
-	}
 	transport_free(o->transport);
-	journal_close(o->journal);
-	secmem_free(o->secret);
+	link_table_free(o->table);
 	free(o);
 }
 
 /* ---- demand ---- */
 
+static struct overlay_link *find_peer(const struct overlay *o, const struct relay_id *peer)
+{
+	uint16_t number = link_table_find(o->table, peer);
+
+	return number ? find_number(o, number) : NULL;
+}
+
 const struct link *overlay_link_to(const struct overlay *o, const struct relay_id *peer)
 {
-	struct numbered *n;
-	const struct overlay_link *l;
+	const struct overlay_link *l = find_peer(o, peer);
 
-	HASH_FIND(hh, o->numbers, peer, sizeof(*peer), n);
-	l = n ? find_number(o, n->number) : NULL;
 	return l && l->usable ? &l->link : NULL;
 }
 
 int overlay_want(struct overlay *o, const struct relay *peer)
 {
 	const struct link *link = overlay_link_to(o, &peer->id);
-	int number = number_of(o, &peer->id);
+	int number = link_table_number(o->table, &peer->id);
 	uint8_t id[LINKS_CLIENT_ID_LEN];
-	struct numbered *n;
 	int r;
 
 	if (number < 0)
@@ -695,28 +528,52 @@ int overlay_want(struct overlay *o, const struct relay *peer)
 	if (o->c.keys) {
 		r = links_want(o->links, peer, (uint16_t)number, NULL);
 	} else {
-		HASH_FIND(hh, o->numbers, &peer->id, sizeof(peer->id), n);
-		if (!n)
-			return -ENOENT;
-		overlay_client_identity(o->secret, &n->id, n->epoch, id);
+		link_table_identity(o->table, &peer->id, id);
 		r = links_want(o->links, peer, (uint16_t)number, id);
-		n->wanted |= r == 0;
+		if (r == 0)
+			link_table_wanted(o->table, &peer->id);
 	}
 	return r == 0 && link ? 1 : r;
 }
 
 void overlay_drop(struct overlay *o, const struct relay_id *peer)
 {
-	struct numbered *n;
-	struct overlay_link *l;
+	struct overlay_link *l = find_peer(o, peer);
 
 	links_drop(o->links, peer);
-	HASH_FIND(hh, o->numbers, peer, sizeof(*peer), n);
-	l = n ? find_number(o, n->number) : NULL;
 	if (l && l->link.kind == LINK_KIND_GUARD)
 		link_detach(l, true);
-	if (n && !o->c.keys)
-		identity_end(o, n);
+	if (!o->c.keys)
+		link_table_dropped(o->table, peer);
+}
+
+void overlay_renew_identity(struct overlay *o)
+{
+	link_table_renew(o->table);
+}
+
+static void check(struct overlay_link *l)
+{
+	if (l->link.kind != LINK_KIND_GUARD || !l->usable || ev_is_active(&l->probe))
+		return;
+	probe_start(l);
+}
+
+void overlay_network_changed(struct overlay *o)
+{
+	struct overlay_link *l;
+
+	for (l = o->by_number; l; l = l->by_number.next)
+		check(l);
+	links_hurry(o->links);
+}
+
+void overlay_doubt(struct overlay *o, const struct relay_id *peer)
+{
+	struct overlay_link *l = find_peer(o, peer);
+
+	if (l)
+		check(l);
 }
 
 /* ---- for people ---- */

@@ -27,6 +27,12 @@ struct overlay_ops {
 	void (*up)(void *ctx, const struct link *link);
 	void (*down)(void *ctx, const struct link *link);
 	void (*failed)(void *ctx, const struct relay_id *peer, const char *reason);
+	/*
+	 * A client's: whether a link still carries anything is looked at, so something should be sent over it, several
+	 * times; and, some seconds later, whether anything came back since the first.
+	 */
+	void (*doubt)(void *ctx, const struct relay_id *peer, bool first);
+	bool (*carries)(void *ctx, const struct relay_id *peer);
 	/* A control message; from is checked to be an address that this link may use. */
 	void (*message)(void *ctx, const struct link *link, const struct in6_addr *from, const uint8_t *msg,
 			size_t len);
@@ -61,22 +67,19 @@ int overlay_set_network(struct overlay *o, const struct network *net);
 /* 1: it is up; 0: `up` or `failed` will tell. Negative errno: cannot even be tried. */
 int overlay_want(struct overlay *o, const struct relay *peer);
 /*
- * A client that comes back after this is a stranger to the guard: each guard knows a client by an identity of its own,
- * derived from a secret of this run directory and the number of times that the guard was dropped.
+ * The host's way to the outside may be another: what is up is looked at and made anew if it carries nothing, what waits
+ * after a failure is tried at once.
  */
+void overlay_network_changed(struct overlay *o);
+/* What went over the link to this relay was not answered: the same for this one. */
+void overlay_doubt(struct overlay *o, const struct relay_id *peer);
+/* A client that comes back after this is a stranger to the guard (link_table.h). */
 void overlay_drop(struct overlay *o, const struct relay_id *peer);
 /*
  * Client, when everything that an earlier run left is wanted again: guards that are not meet a stranger next time; if
  * none is, another secret is drawn.
  */
 void overlay_renew_identity(struct overlay *o);
-/*
- * Who we are to a guard. Guards that compare what they see cannot tell that it comes from one client, nor can one guard
- * that sees the client come back in another epoch.
- */
-#define OVERLAY_SECRET_LEN 32 /* bytes */
-void overlay_client_identity(const uint8_t secret[OVERLAY_SECRET_LEN], const struct relay_id *guard, uint64_t epoch,
-			     uint8_t ret[LINKS_CLIENT_ID_LEN]);
 /* The link to peer if it is up, else NULL. Valid until the next event. */
 const struct link *overlay_link_to(const struct overlay *o, const struct relay_id *peer);
 

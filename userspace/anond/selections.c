@@ -62,7 +62,7 @@ static int plan_one(const json_t *circuit, const struct lans *lans, struct plan 
 	struct error ignored;
 	int r = selection_from_json(circuit, false, &sel, &ignored);
 
-	if (r == 0 && (id < 1 || id > SLOT_MAX || hops < 1 || hops > HOPS_MAX))
+	if (r == 0 && (id < 1 || id > CIRCUIT_ID_MAX || hops < 1 || hops > HOPS_MAX))
 		r = -EBADMSG;
 	if (r == 0 && sel.lan && !lans->n)
 		r = -ENODEV;

@@ -979,6 +979,27 @@ int links_want(struct links *l, const struct relay *relay, uint16_t number,
 	return 0;
 }
 
+void links_hurry(struct links *l)
+{
+	struct peer *p, *next;
+
+	HASH_ITER (hh, l->peers, p, next) {
+		peer_hurry(p, clock_monotonic_ms());
+		peer_sync(p);
+	}
+}
+
+void links_restart(struct links *l, const struct relay_id *peer)
+{
+	struct peer *p = peer_find(l, peer);
+
+	if (!p)
+		return;
+	peer_restart(p);
+	peer_sync(p);
+	next_job(l);
+}
+
 void links_drop(struct links *l, const struct relay_id *peer)
 {
 	struct peer *p = peer_find(l, peer);

@@ -129,6 +129,10 @@ int links_want(struct links *l, const struct relay *relay, uint16_t number,
  * No demand any more. A relay's link stays up, for the other side may need it, but is not made again; a client's
  * link is closed and forgotten.
  */
+/* The network may be another: links that wait after a failure are tried at once. */
+void links_hurry(struct links *l);
+/* One that is up carries nothing any more, as the caller knows: `down` follows, and it is made anew if in demand. */
+void links_restart(struct links *l, const struct relay_id *peer);
 void links_drop(struct links *l, const struct relay_id *peer);
 
 /* -ENOENT. */

@@ -304,6 +304,18 @@ void peer_hint(struct peer *p, const struct vici_view *line)
 	}
 }
 
+void peer_hurry(struct peer *p, uint64_t now)
+{
+	if (p->state == LINK_FAILED)
+		p->retry_at = now;
+}
+
+void peer_restart(struct peer *p)
+{
+	if (p->state == LINK_UP)
+		kill_all(p, &p->ike_id, 1, true);
+}
+
 void peer_lost(struct peer *p)
 {
 	p->restore = p->restore || p->state == LINK_UP;

@@ -105,6 +105,11 @@ enum peer_outcome peer_failed(struct peer *p, const struct links_timing *timing,
 /* A line of charon's log about this neighbour: keep what explains a failure. */
 void peer_hint(struct peer *p, const struct vici_view *line);
 
+/* The network may be another: what failed need not fail again. */
+void peer_hurry(struct peer *p, uint64_t now);
+/* It is up for charon, but carries nothing: close it and, if it is in demand, make it anew. */
+void peer_restart(struct peer *p);
+
 /* charon is gone, or there again (nothing is loaded then). */
 void peer_lost(struct peer *p);
 void peer_ready(struct peer *p, uint64_t now);

@@ -15,7 +15,7 @@
 #define VICI_QUEUE_MAX 256	    /* commands waiting */
 #define VICI_EVENTS_MAX 12	    /* subscriptions */
 #define VICI_RETRY_MIN_S 0.1	    /* first pause before connecting again, seconds; doubles */
-#define VICI_RETRY_MAX_S 5.0	    /* longest pause, seconds */
+#define VICI_RETRY_MAX_S 0.5	    /* longest pause, seconds */
 #define VICI_HANDSHAKE_TIMEOUT_S 10 /* from connect to the last confirmed subscription, seconds */
 
 struct vici_conn;

@@ -38,28 +38,35 @@ static int link_event(const struct nlmsghdr *h, struct event *ret)
 	return 0;
 }
 
-/* Default routes that are not ours. */
+/* Default routes that come, and ours that go. */
 static int route_event(const struct nlmsghdr *h, struct event *ret)
 {
 	if (!nlmsg_valid_hdr(h, sizeof(struct rtmsg)))
 		return -EBADMSG;
 	const struct rtmsg *r = nlmsg_data(h);
-	if (r->rtm_dst_len || r->rtm_protocol == RTPROT_ANON || r->rtm_flags & RTM_F_CLONED ||
-	    r->rtm_type != RTN_UNICAST)
+	bool ours = r->rtm_protocol == RTPROT_ANON, gone = h->nlmsg_type == RTM_DELROUTE;
+	if (r->rtm_flags & RTM_F_CLONED || ours != gone)
 		return -ENOENT;
-	*ret = (struct event){ .type = EVENT_ROUTE };
+	if (!ours && (r->rtm_dst_len || r->rtm_type != RTN_UNICAST))
+		return -ENOENT;
+	*ret = (struct event){ .type = ours ? EVENT_OURS : EVENT_ROUTE };
 	return 0;
 }
 
-/* Addresses of global scope that are not ours. */
+/* Addresses of global scope that are new and not ours: those that get another lifetime are told in the same way. */
 static int addr_event(const struct nlmsghdr *h, struct event *ret)
 {
-	static const struct nla_policy policy[IFA_MAX + 1] = { [IFA_PROTO] = { .type = NLA_U8 } };
+	static const struct nla_policy policy[IFA_MAX + 1] = {
+		[IFA_PROTO] = { .type = NLA_U8 }, [IFA_CACHEINFO] = { .minlen = sizeof(struct ifa_cacheinfo) }
+	};
 	struct nlattr *a[IFA_MAX + 1];
 	if (parse(h, sizeof(struct ifaddrmsg), a, IFA_MAX, policy) < 0)
 		return -EBADMSG;
 	const struct ifaddrmsg *info = nlmsg_data(h);
 	if (info->ifa_scope != RT_SCOPE_UNIVERSE || (a[IFA_PROTO] && nla_get_u8(a[IFA_PROTO]) == RTPROT_ANON))
+		return -ENOENT;
+	const struct ifa_cacheinfo *age = a[IFA_CACHEINFO] ? nla_data(a[IFA_CACHEINFO]) : NULL;
+	if (age && age->cstamp != age->tstamp)
 		return -ENOENT;
 	*ret = (struct event){ .type = EVENT_ROUTE };
 	return 0;
@@ -74,7 +81,7 @@ static int rule_event(const struct nlmsghdr *h, struct event *ret)
 		return -EBADMSG;
 	if (!a[FRA_PROTOCOL] || nla_get_u8(a[FRA_PROTOCOL]) != RTPROT_ANON)
 		return -ENOENT;
-	*ret = (struct event){ .type = EVENT_RULE };
+	*ret = (struct event){ .type = EVENT_OURS };
 	return 0;
 }
 
@@ -90,7 +97,6 @@ int eventmsg_route(const struct nlmsghdr *h, struct event *ret)
 	case RTM_DELROUTE:
 		return route_event(h, ret);
 	case RTM_NEWADDR:
-	case RTM_DELADDR:
 		return addr_event(h, ret);
 	default:
 		return -ENOENT;

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct event {
-	enum { EVENT_LINK = 1, EVENT_ROUTE, EVENT_SA, EVENT_NFT, EVENT_RULE } type;
+	enum { EVENT_LINK = 1, EVENT_ROUTE, EVENT_SA, EVENT_NFT, EVENT_OURS } type;
 	char dev[IFNAMSIZ];  /* LINK */
 	bool up;	     /* LINK */
 	bool gone;	     /* LINK; SA: expired for good */

@@ -180,9 +180,9 @@ static void report(struct kernel_events *e, const struct event *ev)
 		if (e->fns.nft)
 			e->fns.nft(e->ctx);
 		return;
-	case EVENT_RULE:
-		if (e->fns.rule)
-			e->fns.rule(e->ctx);
+	case EVENT_OURS:
+		if (e->fns.ours)
+			e->fns.ours(e->ctx);
 		return;
 	}
 }

@@ -13,7 +13,7 @@ struct kernel_events;
 struct kernel_events_fns {
 	/* A link device of the host changed (any device: name as the kernel says). */
 	void (*link)(void *ctx, const char *dev, bool up, bool gone);
-	/* Addresses or default routes of the host changed: the path to the outside may have moved. */
+	/* An address or a default route was added: the path to the outside may have moved. */
 	void (*route)(void *ctx);
 	/*
 	 * An SA of ours (by reqid) reached a limit; hard: it is gone. Deletions by others are not told: that group
@@ -25,8 +25,8 @@ struct kernel_events_fns {
 	 * transactions of this process, so it may make some in answer.
 	 */
 	void (*nft)(void *ctx);
-	/* A routing rule of ours was taken away, perhaps by this process. */
-	void (*rule)(void *ctx);
+	/* A routing rule or a route of ours was taken away, perhaps by this process. */
+	void (*ours)(void *ctx);
 	/* Messages of any kind were lost (ENOBUFS): read everything again. */
 	void (*lost)(void *ctx);
 };

@@ -26,17 +26,18 @@
 #define MARK_LINK 0x616e0042u /* charon's own packets and link ESP: routed by the main table */
 
 /*
- * Routing: one table for the destinations that circuits carry, others for circuits that are chosen by more, and the
- * rules that lead there, by their preference.
+ * Routing: one table for the destinations that circuits carry, one for each selection by more than that, one for each
+ * circuit, and the rules that lead there, by their preference.
  */
 #define RT_TABLE_ANON 7042
-#define RT_TABLE_SLOT_BASE 0x616e0000u /* + slot */
-#define RULE_PREF_LINK 7037	       /* fwmark MARK_LINK: main */
-#define RULE_PREF_OVERLAY 7038	       /* overlay addresses: main; keeps nested ESP out of what selectors route */
-#define RULE_PREF_MARKED 7039	       /* fwmark of anon<slot>'s if_id: a narrow circuit's, of what is routed again */
-#define RULE_PREF_LAN_OWN 7040	       /* a gateway's own packets, to what main knows other than by its default route */
-#define RULE_PREF_NARROW 7041	       /* users and ports: the tables of their circuits */
-#define RULE_PREF_ANON 7042	       /* RT_TABLE_ANON */
+#define RT_TABLE_SELECTION_BASE 0x616c0000u /* + selection */
+#define RT_TABLE_SLOT_BASE 0x616e0000u	    /* + slot: what belongs to one circuit already */
+#define RULE_PREF_LINK 7037		    /* fwmark MARK_LINK: main */
+#define RULE_PREF_OVERLAY 7038		    /* overlay addresses: main; keeps nested ESP out of what selectors route */
+#define RULE_PREF_BOUND 7039   /* a circuit's address, or its mark (the if_id of its device): into that circuit */
+#define RULE_PREF_LAN_OWN 7040 /* a gateway's own packets, to what main knows other than by its default route */
+#define RULE_PREF_NARROW 7041  /* users and ports: the tables of their selections */
+#define RULE_PREF_ANON 7042    /* RT_TABLE_ANON */
 /* At a client charon has a routing rule to a table of its own, which stays empty (scripts/anon-charon). */
 #define RT_TABLE_CHARON 7043
 #define RULE_PREF_CHARON 7043
@@ -64,6 +65,13 @@
 #define LINK_FIRST 2   /* first neighbour */
 #define LINK_LAST 0xfffeu
 #define LINK_INNER 0xffffu /* inner client addresses of an exit */
+
+/*
+ * A selection has two slots, so that a fresh circuit can take over from one that still carries what began in it:
+ * devices anon<id> and anon<id>b.
+ */
+#define CIRCUIT_ID_MAX 0xfffeu
+#define SLOT_OTHER 0x10000u /* + id */
 
 #define HOPS_MAX 5
 #define HOPS_DEFAULT 3

@@ -77,6 +77,12 @@ void prefix_format(const struct prefix *p, char ret[PREFIX_TEXT_MAX])
 	snprintf(ret, PREFIX_TEXT_MAX, "%s/%u", addr, p->len);
 }
 
+bool prefix_same(const struct prefix *a, const struct prefix *b)
+{
+	return a->family == b->family && a->len == b->len &&
+	       memcmp(&a->a6, &b->a6, a->family == AF_INET ? sizeof(a->a4) : sizeof(a->a6)) == 0;
+}
+
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b)
 {
 	uint8_t len = a->len < b->len ? a->len : b->len;

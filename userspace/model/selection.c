@@ -79,12 +79,6 @@ bool selection_valid(const struct selection *s)
 	return true;
 }
 
-static bool prefix_same(const struct prefix *a, const struct prefix *b)
-{
-	return a->family == b->family && a->len == b->len &&
-	       memcmp(&a->a6, &b->a6, a->family == AF_INET ? sizeof(a->a4) : sizeof(a->a6)) == 0;
-}
-
 static bool ports_same(const struct port_range *a, const struct port_range *b)
 {
 	return a->proto == b->proto && a->first == b->first && a->last == b->last;

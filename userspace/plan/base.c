@@ -232,15 +232,6 @@ static int client_kill_passing(struct plan *p, const struct lans *lans)
 	return chain_close(&c, p);
 }
 
-static int add_rule(struct plan *p, const struct kobj_rule *rule)
-{
-	struct kobject *o = plan_add(p, KOBJ_RULE);
-	if (!o)
-		return -ENOMEM;
-	o->rule = *rule;
-	return 0;
-}
-
 static int client_rules(struct plan *p)
 {
 	struct in6_addr overlay = { .s6_addr = { 0xfd } };
@@ -257,7 +248,7 @@ static int client_rules(struct plan *p)
 		{ .family = AF_INET6, .pref = RULE_PREF_ANON, .local = true, .table = RT_TABLE_ANON },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
-		int r = add_rule(p, &rules[i]);
+		int r = build_rule(p, &rules[i]);
 		if (r < 0)
 			return r;
 	}

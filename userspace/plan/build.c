@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "plan/mtu.h"
+#include "plan/plan.h"
 
 int build_sysctl(struct plan *p, const char *family, const char *dev, const char *name, const char *value)
 {
@@ -99,6 +100,28 @@ int build_nowhere(struct plan *p, uint32_t table, uint32_t metric)
 	return r < 0 ? r : build_unreachable(p, (struct prefix){ .family = AF_INET6 }, table, metric);
 }
 
+int build_rule(struct plan *p, const struct kobj_rule *r)
+{
+	struct kobject *o = plan_add(p, KOBJ_RULE);
+	if (!o)
+		return -ENOMEM;
+	o->rule = *r;
+	return 0;
+}
+
+int build_elem(struct plan *p, enum nft_family family, const char *set, uint32_t mark, const void *addr, size_t len)
+{
+	struct kobject *o = plan_add(p, KOBJ_ELEM);
+	if (!o)
+		return -ENOMEM;
+	o->elem.family = family;
+	snprintf(o->elem.set, sizeof(o->elem.set), "%s", set);
+	memcpy(o->elem.key, &mark, sizeof(mark));
+	memcpy(o->elem.key + sizeof(mark), addr, len);
+	o->elem.len = (uint8_t)(sizeof(mark) + len);
+	return 0;
+}
+
 int build_nft(struct plan *p, enum nft_kind kind, enum nft_family family, const char *name, const char *spec)
 {
 	char *copy = spec ? strdup(spec) : NULL;
@@ -185,4 +208,14 @@ struct addr_text text_net6(const struct in6_addr *a, uint8_t len)
 {
 	struct prefix p = prefix6(a, len);
 	return text_prefix(&p);
+}
+
+struct devices_text text_devices(uint32_t id)
+{
+	char dev[2][IFNAMSIZ];
+	struct devices_text t;
+	dev_layer(id, 0, 1, dev[0]);
+	dev_layer(id + SLOT_OTHER, 0, 1, dev[1]);
+	snprintf(t.s, sizeof(t.s), "{ \"%s\", \"%s\" }", dev[0], dev[1]);
+	return t;
 }

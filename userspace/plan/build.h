@@ -17,6 +17,9 @@ int build_route(struct plan *p, const struct kobj_route *r);
 int build_unreachable(struct plan *p, struct prefix dst, uint32_t table, uint32_t metric);
 /* Both default routes of a table: an error at once instead of a time-out for what no circuit carries. */
 int build_nowhere(struct plan *p, uint32_t table, uint32_t metric);
+int build_rule(struct plan *p, const struct kobj_rule *r);
+/* An element "mark . address" of one of our sets: len bytes of address, 4 or 16. */
+int build_elem(struct plan *p, enum nft_family family, const char *set, uint32_t mark, const void *addr, size_t len);
 int build_nft(struct plan *p, enum nft_kind kind, enum nft_family family, const char *name, const char *spec);
 
 /*
@@ -45,6 +48,12 @@ int chain_close(struct chain *c, struct plan *p);
 /* Parts of rules. */
 #define MATCH_PORTED "meta l4proto { tcp, udp }"
 #define MATCH_DNS MATCH_PORTED " th dport 53"
+
+/* The devices of a selection's circuits, as nft wants them: { "anon1", "anon1b" }. */
+struct devices_text {
+	char s[2 * IFNAMSIZ + 12];
+};
+struct devices_text text_devices(uint32_t id);
 
 /* Addresses as nft reads them. */
 struct addr_text {

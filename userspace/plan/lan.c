@@ -43,6 +43,8 @@ static int lan_sources(struct plan *p, const char *lan)
 	chain_open(&c, NFT_INET, "kill_lan_pre", "type filter hook prerouting priority mangle; policy accept;");
 	chain_rule(&c, "iifname %s fib saddr type unicast fib saddr oifname != %s counter name drop_killed drop", lan,
 		   lan);
+	/* What has its circuit already: served_bound. */
+	chain_rule(&c, "iifname %s ct mark & 0x%x == 0x%x meta mark set ct mark", lan, MARK_MASK, IFID_LAYER_BASE);
 	return chain_close(&c, p);
 }
 
@@ -52,6 +54,11 @@ static int lan_forward(struct plan *p, const char *lan)
 	struct chain c;
 	chain_open(&c, NFT_INET, "kill_lan", "type filter hook forward priority -10; policy accept;");
 	chain_rule(&c, "iifname %s oifname %s accept", lan, lan);
+	/* The rest of a connection whose circuit is gone: through another it would tie the two together. */
+	chain_rule(&c,
+		   "iifname %s oifname \"" DEV_ANON_PREFIX "*\" ct state new tcp flags & (fin|syn|rst|ack) != syn "
+		   "counter name drop_killed reject with tcp reset",
+		   lan);
 	chain_rule(&c, "iifname %s oifname \"" DEV_ANON_PREFIX "*\" ct state new,established,related accept", lan);
 	/* conntrack calls a redirect "related" */
 	chain_rule(&c, "iifname \"" DEV_ANON_PREFIX "*\" icmp type redirect counter name drop_killed drop");
@@ -87,33 +94,34 @@ static int lan_post(struct plan *p, const char *lan)
 	return chain_close(&c, p);
 }
 
-static int add_rule(struct plan *p, uint8_t family, uint32_t pref, const char *iif, uint32_t table,
-		    const struct kobj_rule *more)
+/* A rule for what comes in by one of the interfaces. */
+static int lan_rule(struct plan *p, const char *lan, struct kobj_rule rule)
 {
-	struct kobject *o = plan_add(p, KOBJ_RULE);
-	if (!o)
-		return -ENOMEM;
-	if (more)
-		o->rule = *more;
-	o->rule.family = family;
-	o->rule.pref = pref;
-	o->rule.table = table;
-	snprintf(o->rule.iif, sizeof(o->rule.iif), "%s", iif);
-	return 0;
+	snprintf(rule.iif, sizeof(rule.iif), "%s", lan);
+	return build_rule(p, &rule);
 }
 
 static int lan_rules(struct plan *p, const struct lans *lans)
 {
 	int r = build_nowhere(p, RT_TABLE_LAN_END, ROUTE_METRIC_UNREACHABLE);
 	for (size_t f = 0; f < ARRAY_SIZE(families) && r >= 0; f++)
-		r = add_rule(p, families[f], RULE_PREF_LAN_OWN, "", RT_TABLE_MAIN,
-			     &(struct kobj_rule){ .local = true, .specific = true });
+		r = build_rule(p, &(struct kobj_rule){ .family = families[f],
+						       .pref = RULE_PREF_LAN_OWN,
+						       .local = true,
+						       .specific = true,
+						       .table = RT_TABLE_MAIN });
 	for (size_t i = 0; i < lans->n; i++)
 		for (size_t f = 0; f < ARRAY_SIZE(families) && r >= 0; f++) {
-			r = add_rule(p, families[f], RULE_PREF_LAN_LOCAL, lans->dev[i], RT_TABLE_MAIN,
-				     &(struct kobj_rule){ .specific = true });
+			r = lan_rule(p, lans->dev[i],
+				     (struct kobj_rule){ .family = families[f],
+							 .pref = RULE_PREF_LAN_LOCAL,
+							 .specific = true,
+							 .table = RT_TABLE_MAIN });
 			if (r >= 0)
-				r = add_rule(p, families[f], RULE_PREF_LAN_END, lans->dev[i], RT_TABLE_LAN_END, NULL);
+				r = lan_rule(p, lans->dev[i],
+					     (struct kobj_rule){ .family = families[f],
+								 .pref = RULE_PREF_LAN_END,
+								 .table = RT_TABLE_LAN_END });
 		}
 	return r;
 }
@@ -137,21 +145,23 @@ int lan_base(struct plan *p, const struct lans *lans)
 
 /* ---- a circuit for hosts of the LAN ---- */
 
-static uint32_t pref_of(uint32_t base, const struct prefix *from)
+/*
+ * The rule that leads hosts to a table. All hosts: no restriction, so that the kernel shows the rule
+ * as we made it, and behind those for some.
+ */
+static struct kobj_rule rule_for(uint32_t table, const struct prefix *from, uint32_t pref)
 {
-	return base + (from->len == 0);
-}
-
-/* All hosts: no restriction, so that the kernel shows the rule as we made it. */
-static struct prefix narrow(const struct prefix *from)
-{
-	return from->len ? *from : (struct prefix){ 0 };
+	struct kobj_rule rule = { .family = from->family, .pref = pref + (from->len == 0), .table = table };
+	if (from->len)
+		rule.from = *from;
+	return rule;
 }
 
 /* Hosts that are named leave by their own circuit or not at all, whatever the routing rules say. */
 static int named_chain(struct plan *p, uint32_t id, const struct selection *sel, const struct lans *lans)
 {
 	struct lans_text lan = text_lans(lans);
+	struct devices_text own = text_devices(id);
 	char name[NFT_NAME_MAX];
 	struct chain c;
 	bool any = false;
@@ -165,22 +175,21 @@ static int named_chain(struct plan *p, uint32_t id, const struct selection *sel,
 		if (sel->prefixes[i].len)
 			chain_rule(&c,
 				   "iifname %s %s saddr %s oifname \"" DEV_ANON_PREFIX
-				   "*\" oifname != \"" DEV_ANON_PREFIX "%u\" counter name drop_killed drop",
+				   "*\" oifname != %s counter name drop_killed drop",
 				   lan.s, sel->prefixes[i].family == AF_INET6 ? "ip6" : "ip",
-				   text_prefix(&sel->prefixes[i]).s, id);
+				   text_prefix(&sel->prefixes[i]).s, own.s);
 	return chain_close(&c, p);
 }
 
 int lan_selection(struct plan *p, uint32_t id, const struct selection *sel, const struct lans *lans)
 {
+	uint32_t table = RT_TABLE_SELECTION_BASE + id;
 	int r = named_chain(p, id, sel, lans);
 	if (r >= 0)
-		r = build_nowhere(p, RT_TABLE_SLOT_BASE + id, ROUTE_METRIC_UNREACHABLE + id);
+		r = build_nowhere(p, table, ROUTE_METRIC_UNREACHABLE + id);
 	for (size_t i = 0; i < sel->n; i++)
 		for (size_t k = 0; k < lans->n && r >= 0; k++)
-			r = add_rule(p, sel->prefixes[i].family, pref_of(RULE_PREF_LAN, &sel->prefixes[i]),
-				     lans->dev[k], RT_TABLE_SLOT_BASE + id,
-				     &(struct kobj_rule){ .from = narrow(&sel->prefixes[i]) });
+			r = lan_rule(p, lans->dev[k], rule_for(table, &sel->prefixes[i], RULE_PREF_LAN));
 	return r;
 }
 
@@ -194,28 +203,15 @@ struct served {
 	const struct selection *sel;
 };
 
-static int lan_elem(struct plan *p, uint32_t mark, const char *set, const void *addr, size_t len)
-{
-	struct kobject *o = plan_add(p, KOBJ_ELEM);
-	if (!o)
-		return -ENOMEM;
-	o->elem.family = NFT_INET;
-	snprintf(o->elem.set, sizeof(o->elem.set), "%s", set);
-	memcpy(o->elem.key, &mark, sizeof(mark));
-	memcpy(o->elem.key + sizeof(mark), addr, len);
-	o->elem.len = (uint8_t)(sizeof(mark) + len);
-	return 0;
-}
-
 /* First in the plan: taken away last, when nothing makes new flows any more, and the flows with it. */
 static int served_elems(struct plan *p, const struct served *s)
 {
 	const struct inner *in = &s->k->c->inner;
 	int r = 0;
 	if (s->k->inner4)
-		r = lan_elem(p, s->mark, "lan4", &in->addr4, sizeof(in->addr4));
+		r = build_elem(p, NFT_INET, "lan4", s->mark, &in->addr4, sizeof(in->addr4));
 	if (r >= 0 && s->k->inner6)
-		r = lan_elem(p, s->mark, "lan6", &in->addr6, sizeof(in->addr6));
+		r = build_elem(p, NFT_INET, "lan6", s->mark, &in->addr6, sizeof(in->addr6));
 	return r;
 }
 
@@ -253,72 +249,104 @@ static int served_mss(struct plan *p, const struct served *s)
 	return chain_close(&c, p);
 }
 
-/* The exit's resolver for one family, as text and as a prefix; false if there is none. */
-static bool resolver_of(const struct served *s, uint8_t family, struct prefix *ret)
-{
-	const struct inner *in = &s->k->c->inner;
-	*ret = family == AF_INET ? host4(in->dns4) : host6(&in->dns6);
-	return family == AF_INET ? s->k->inner4 && in->dns4.s_addr
-				 : s->k->inner6 && !IN6_IS_ADDR_UNSPECIFIED(&in->dns6);
-}
-
 static bool exits_own(const struct prefix *dns)
 {
 	return dns->family == AF_INET ? addr4_is_shared(dns->a4) : dns->a6.s6_addr[0] == 0xfd;
 }
 
-/* Before NAT of others, for the first one counts. Questions to any resolver go to the exit's, of the hosts named before
- * of all hosts; as circuit_dns does for this host. */
-static int served_dns(struct plan *p, const struct served *s, bool all)
+/* The resolver for the i-th prefix, if that one is for all hosts or for some, as asked. */
+static bool asks(const struct served *s, size_t i, bool all, struct prefix *ret_dns)
+{
+	const struct prefix *from = &s->sel->prefixes[i];
+	return (from->len == 0) == all && chainlink_resolver(s->k, from->family, ret_dns);
+}
+
+static int served_dns_chain(struct plan *p, const struct served *s, bool all)
 {
 	char name[NFT_NAME_MAX], whom[80];
 	struct prefix dns;
 	struct chain c;
-	bool any = false;
-	for (size_t i = 0; i < s->sel->n && !any; i++)
-		any = (s->sel->prefixes[i].len == 0) == all && resolver_of(s, s->sel->prefixes[i].family, &dns);
-	if (!any)
-		return 0;
 	snprintf(name, sizeof(name), "%s_%s", all ? "alldns" : "landns", s->dev);
 	chain_open(&c, NFT_INET, name, "type nat hook prerouting priority %d; policy accept;", all ? -101 : -102);
 	for (size_t i = 0; i < s->sel->n; i++) {
 		const struct prefix *from = &s->sel->prefixes[i];
 		bool six = from->family == AF_INET6;
-		if ((from->len == 0) != all || !resolver_of(s, from->family, &dns))
+		if (!asks(s, i, all, &dns))
 			continue;
 		snprintf(whom, sizeof(whom), all ? "meta nfproto %s" : "%s saddr %s",
 			 all ? (six ? "ipv6" : "ipv4") : (six ? "ip6" : "ip"), text_prefix(from).s);
 		chain_rule(&c, "iifname %s %s " MATCH_DNS " dnat %s to %s", s->lan.s, whom, six ? "ip6" : "ip",
 			   text_prefix(&dns).s);
 	}
-	int r = chain_close(&c, p);
+	return chain_close(&c, p);
+}
+
+/*
+ * Before NAT of others, for the first one counts. Questions to any resolver go to the exit's, of the hosts named before
+ * of all hosts; as circuit_dns does for this host.
+ */
+static int served_dns(struct plan *p, const struct served *s, bool all)
+{
+	struct prefix dns;
+	size_t first = 0;
+	while (first < s->sel->n && !asks(s, first, all, &dns))
+		first++;
+	if (first == s->sel->n)
+		return 0;
+	int r = served_dns_chain(p, s, all);
 	/* An exit's own addresses may lie in a network that the main table knows. */
-	for (size_t i = 0; i < s->sel->n; i++)
+	for (size_t i = first; i < s->sel->n; i++) {
+		if (!asks(s, i, all, &dns) || !exits_own(&dns))
+			continue;
+		struct kobj_rule rule =
+			rule_for(RT_TABLE_SLOT_BASE + s->k->c->slot, &s->sel->prefixes[i], RULE_PREF_LAN_DNS);
+		rule.to = dns;
 		for (size_t k = 0; k < s->lans->n && r >= 0; k++)
-			if ((s->sel->prefixes[i].len == 0) == all && resolver_of(s, s->sel->prefixes[i].family, &dns) &&
-			    exits_own(&dns))
-				r = add_rule(p, dns.family, pref_of(RULE_PREF_LAN_DNS, &s->sel->prefixes[i]),
-					     s->lans->dev[k], RT_TABLE_SLOT_BASE + s->k->c->slot,
-					     &(struct kobj_rule){ .from = narrow(&s->sel->prefixes[i]), .to = dns });
+			r = lan_rule(p, s->lans->dev[k], rule);
+	}
 	return r;
 }
 
-int lan_routes(struct plan *p, const struct chainlink *k, const struct selection *sel, const struct lans *lans,
-	       uint32_t metric)
+/* What it began to carry stays in it: conntrack's mark, which lan_sources gives to the packet. */
+static int served_bound(struct plan *p, const struct served *s)
 {
-	const struct origin_circuit *c = k->c;
-	struct served s = { .k = k,
-			    .dev = k->dev[c->n_layers - 1],
-			    .mark = ifid_layer(c->slot, (unsigned int)c->n_layers - 1),
-			    .lans = lans,
-			    .lan = text_lans(lans),
-			    .sel = sel };
+	int r = 0;
+	for (size_t i = 0; i < s->lans->n; i++)
+		for (size_t f = 0; f < ARRAY_SIZE(families) && r >= 0; f++)
+			r = lan_rule(p, s->lans->dev[i],
+				     (struct kobj_rule){ .family = families[f],
+							 .pref = RULE_PREF_BOUND,
+							 .fwmark = s->mark,
+							 .table = RT_TABLE_SLOT_BASE + s->k->c->slot });
+	return r;
+}
+
+static struct served served_of(const struct chainlink *k, const struct selection *sel, const struct lans *lans)
+{
+	return (struct served){ .k = k,
+				.dev = k->dev[k->c->n_layers - 1],
+				.mark = chainlink_mark(k),
+				.lans = lans,
+				.lan = text_lans(lans),
+				.sel = sel };
+}
+
+int lan_service(struct plan *p, const struct chainlink *k, const struct selection *sel, const struct lans *lans)
+{
+	struct served s = served_of(k, sel, lans);
 	int r = served_elems(p, &s);
 	if (r >= 0)
 		r = served_nat(p, &s);
 	if (r >= 0)
 		r = served_mss(p, &s);
+	return r < 0 ? r : served_bound(p, &s);
+}
+
+int lan_routes(struct plan *p, const struct chainlink *k, const struct selection *sel, const struct lans *lans)
+{
+	struct served s = served_of(k, sel, lans);
+	int r = 0;
 	for (int all = 0; all <= 1 && r >= 0; all++)
 		r = served_dns(p, &s, all);
-	return r < 0 ? r : origin_default_routes(p, k, false, metric);
+	return r < 0 ? r : origin_default_routes(p, k, RT_TABLE_SELECTION_BASE + slot_selection(k->c->slot), false);
 }

@@ -13,11 +13,6 @@
  */
 #define NORMALISE "@nh,0,32 set 0x60000000 ip6 hoplimit set 64"
 
-void dev_link(uint16_t number, char *ret)
-{
-	snprintf(ret, IFNAMSIZ, DEV_LINK_PREFIX "%u", number);
-}
-
 /* Whether a guard may give its client this address, which will be the client's own: one that its pool can hold. */
 static bool pool_addr(const struct in6_addr *a, const struct in6_addr *guard)
 {

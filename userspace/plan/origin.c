@@ -15,23 +15,7 @@
 #include "plan/origin.h"
 #include "plan/plan.h"
 
-void dev_layer(uint32_t slot, unsigned int layer, size_t n, char *ret)
-{
-	if (layer + 1 == n)
-		snprintf(ret, IFNAMSIZ, DEV_ANON_PREFIX "%u", slot);
-	else
-		snprintf(ret, IFNAMSIZ, DEV_LAYER_PREFIX "%u-%u", slot, layer + 1);
-}
-
-uint32_t ifid_layer(uint32_t slot, unsigned int layer)
-{
-	return IFID_LAYER_BASE + slot * 8 + layer;
-}
-
-uint32_t reqid_layer(uint32_t slot, unsigned int layer)
-{
-	return REQID_LAYER_BASE + slot * 8 + layer;
-}
+static const uint8_t families[] = { AF_INET, AF_INET6 };
 
 static bool layer_ok(const struct origin_circuit *c, size_t i)
 {
@@ -51,8 +35,8 @@ int chainlink_of(const struct origin_circuit *c, struct chainlink *ret)
 {
 	struct chainlink k = { .c = c };
 	enum suite suites[HOPS_MAX];
-	if (c->slot > SLOT_MAX || !c->n_layers || c->n_layers > HOPS_MAX || c->guard_link < LINK_FIRST ||
-	    c->guard_link > LINK_LAST)
+	if (slot_selection(c->slot) > CIRCUIT_ID_MAX || c->slot > SLOT_MAX || !c->n_layers || c->n_layers > HOPS_MAX ||
+	    c->guard_link < LINK_FIRST || c->guard_link > LINK_LAST)
 		return -EINVAL;
 	for (size_t i = 0; i < c->n_layers; i++) {
 		if (!layer_ok(c, i))
@@ -79,6 +63,24 @@ int chainlink_of(const struct origin_circuit *c, struct chainlink *ret)
 		return -EINVAL;
 	*ret = k;
 	return 0;
+}
+
+static bool carries(const struct chainlink *k, uint8_t family)
+{
+	return family == AF_INET6 ? k->inner6 : k->inner4;
+}
+
+bool chainlink_resolver(const struct chainlink *k, uint8_t family, struct prefix *ret)
+{
+	const struct inner *in = &k->c->inner;
+	bool six = family == AF_INET6;
+	*ret = six ? host6(&in->dns6) : host4(in->dns4);
+	return carries(k, family) && (six ? !IN6_IS_ADDR_UNSPECIFIED(&in->dns6) : in->dns4.s_addr != 0);
+}
+
+uint32_t chainlink_mark(const struct chainlink *k)
+{
+	return ifid_layer(k->c->slot, (unsigned int)k->c->n_layers - 1);
 }
 
 /* What may come out of layer i (T_(i+1)): only the next layer, from the relay and for the address of that layer. */
@@ -282,29 +284,65 @@ static int circuit_layer_routes(struct plan *p, const struct chainlink *k)
 	return r;
 }
 
-/* What is bound to the inner IPv6 address stays in this circuit; the exit's gateway lies in the overlay's range. */
-static int circuit_bound_routes(struct plan *p, const struct chainlink *k)
+/* The exit's gateway, which lies in the overlay's range. */
+static int circuit_gateway(struct plan *p, const struct chainlink *k)
 {
 	if (!k->inner6)
 		return 0;
-	const struct inner *in = &k->c->inner;
-	struct in6_addr gw6 = overlay_gateway(&in->addr6);
-	struct kobj_route bound = { .type = ROUTE_UNICAST,
-				    .dst = { .family = AF_INET6 },
-				    .from = host6(&in->addr6),
-				    .table = RT_TABLE_ANON,
+	struct in6_addr gw6 = overlay_gateway(&k->c->inner.addr6);
+	struct kobj_route route = { .type = ROUTE_UNICAST,
+				    .dst = host6(&gw6),
+				    .from = host6(&k->c->inner.addr6),
+				    .table = RT_TABLE_MAIN,
 				    .metric = ROUTE_METRIC };
-	memcpy(bound.dev, k->dev[k->c->n_layers - 1], IFNAMSIZ);
-	int r = build_route(p, &bound);
-	if (r < 0)
-		return r;
+	memcpy(route.dev, k->dev[k->c->n_layers - 1], IFNAMSIZ);
 	/* Whatever else lies in the exit's inner range: not over the default route. */
-	r = build_unreachable(p, prefix6(&gw6, 80), RT_TABLE_MAIN, ROUTE_METRIC_UNREACHABLE + k->c->slot);
-	if (r < 0)
-		return r;
-	bound.dst = host6(&gw6);
-	bound.table = RT_TABLE_MAIN;
-	return build_route(p, &bound);
+	int r = build_unreachable(p, prefix6(&gw6, 80), RT_TABLE_MAIN, ROUTE_METRIC_UNREACHABLE + k->c->slot);
+	return r < 0 ? r : build_route(p, &route);
+}
+
+static struct prefix inner_addr(const struct chainlink *k, uint8_t family)
+{
+	const struct inner *in = &k->c->inner;
+	return family == AF_INET6 ? host6(&in->addr6) : host4(in->addr4);
+}
+
+static struct kobj_route route_into(const struct chainlink *k, const struct prefix *dst, uint32_t table, bool src)
+{
+	struct kobj_route route = { .type = ROUTE_UNICAST, .dst = *dst, .table = table, .metric = 1 + k->c->slot };
+	if (src)
+		route.src = inner_addr(k, dst->family);
+	memcpy(route.dev, k->dev[k->c->n_layers - 1], IFNAMSIZ);
+	return route;
+}
+
+int origin_default_routes(struct plan *p, const struct chainlink *k, uint32_t table, bool src)
+{
+	int r = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(families) && r >= 0; i++) {
+		struct kobj_route route = route_into(k, &(struct prefix){ .family = families[i] }, table, src);
+		if (carries(k, families[i]))
+			r = build_route(p, &route);
+	}
+	return r;
+}
+
+/*
+ * What has one of its addresses stays in this circuit, whatever new connections do: sockets keep theirs, and the
+ * kernel's own answers for a connection, of no socket and so of no user (ip_send_unicast_reply), have it too.
+ */
+static int circuit_bound(struct plan *p, const struct chainlink *k)
+{
+	uint32_t table = RT_TABLE_SLOT_BASE + k->c->slot;
+	int r = origin_default_routes(p, k, table, true);
+	for (size_t i = 0; i < ARRAY_SIZE(families) && r >= 0; i++)
+		if (carries(k, families[i]))
+			r = build_rule(p, &(struct kobj_rule){ .family = families[i],
+							       .pref = RULE_PREF_BOUND,
+							       .from = inner_addr(k, families[i]),
+							       .local = true,
+							       .table = table });
+	return r;
 }
 
 int plan_origin_circuit(struct plan *p, const struct origin_circuit *c, const struct layer_keys *keys)
@@ -320,8 +358,8 @@ int plan_origin_circuit(struct plan *p, const struct origin_circuit *c, const st
 	if (r >= 0)
 		r = circuit_layer_routes(p, &k);
 	if (r >= 0)
-		r = circuit_bound_routes(p, &k);
-	return r;
+		r = circuit_gateway(p, &k);
+	return r < 0 ? r : circuit_bound(p, &k);
 }
 
 /*
@@ -330,26 +368,19 @@ int plan_origin_circuit(struct plan *p, const struct origin_circuit *c, const st
  */
 static int circuit_dns_way(struct plan *p, const struct chainlink *k)
 {
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
-	const struct origin_circuit *c = k->c;
-	const char *dev = k->dev[c->n_layers - 1];
-	uint32_t mark = ifid_layer(c->slot, (unsigned int)c->n_layers - 1);
+	const char *dev = k->dev[k->c->n_layers - 1];
 	char name[NFT_NAME_MAX];
 	struct chain chain;
 	snprintf(name, sizeof(name), "asks_%s", dev);
 	chain_open(&chain, NFT_INET, name, "type route hook output priority mangle; policy accept;");
-	chain_rule(&chain, "oifname \"%s\" " MATCH_DNS " meta mark set 0x%x", dev, mark);
+	chain_rule(&chain, "oifname \"%s\" " MATCH_DNS " meta mark set 0x%x", dev, chainlink_mark(k));
 	int r = chain_close(&chain, p);
-	for (size_t i = 0; i < ARRAY_SIZE(families) && r >= 0; i++) {
-		struct kobject *o = plan_add(p, KOBJ_RULE);
-		if (!o)
-			return -ENOMEM;
-		o->rule = (struct kobj_rule){ .family = families[i],
-					      .pref = RULE_PREF_MARKED,
-					      .fwmark = mark,
-					      .local = true,
-					      .table = RT_TABLE_SLOT_BASE + c->slot };
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(families) && r >= 0; i++)
+		r = build_rule(p, &(struct kobj_rule){ .family = families[i],
+						       .pref = RULE_PREF_BOUND,
+						       .fwmark = chainlink_mark(k),
+						       .local = true,
+						       .table = RT_TABLE_SLOT_BASE + k->c->slot });
 	return r;
 }
 
@@ -360,10 +391,10 @@ static int circuit_dns_way(struct plan *p, const struct chainlink *k)
  */
 static int circuit_dns(struct plan *p, const struct chainlink *k, const struct selection *sel)
 {
-	const struct origin_circuit *c = k->c;
-	const char *dev = k->dev[c->n_layers - 1];
-	bool four = k->inner4 && c->inner.dns4.s_addr && selection_all(sel, AF_INET);
-	bool six = k->inner6 && !IN6_IS_ADDR_UNSPECIFIED(&c->inner.dns6) && selection_all(sel, AF_INET6);
+	const char *dev = k->dev[k->c->n_layers - 1];
+	struct prefix dns4, dns6;
+	bool four = selection_all(sel, AF_INET) && chainlink_resolver(k, AF_INET, &dns4);
+	bool six = selection_all(sel, AF_INET6) && chainlink_resolver(k, AF_INET6, &dns6);
 	char name[NFT_NAME_MAX];
 	struct chain chain;
 	if (!four && !six)
@@ -376,88 +407,47 @@ static int circuit_dns(struct plan *p, const struct chainlink *k, const struct s
 	snprintf(name, sizeof(name), "dns_%s", dev);
 	chain_open(&chain, NFT_INET, name, "type nat hook output priority -100; policy accept;");
 	chain_rule(&chain, "oifname != \"%s\" accept", dev);
-	if (four) {
-		struct prefix r = host4(c->inner.dns4);
-		chain_rule(&chain, MATCH_DNS " dnat ip to %s", text_prefix(&r).s);
-	}
+	if (four)
+		chain_rule(&chain, MATCH_DNS " dnat ip to %s", text_prefix(&dns4).s);
 	if (six)
-		chain_rule(&chain, MATCH_DNS " dnat ip6 to %s", text_addr6(&c->inner.dns6).s);
+		chain_rule(&chain, MATCH_DNS " dnat ip6 to %s", text_prefix(&dns6).s);
 	return chain_close(&chain, p);
 }
 
-static struct kobj_route route_into(const struct chainlink *k, const struct prefix *dst, uint32_t table, bool src,
-				    uint32_t metric)
-{
-	const struct inner *in = &k->c->inner;
-	struct kobj_route route = { .type = ROUTE_UNICAST, .dst = *dst, .table = table, .metric = metric };
-	if (src)
-		route.src = dst->family == AF_INET6 ? host6(&in->addr6) : host4(in->addr4);
-	memcpy(route.dev, k->dev[k->c->n_layers - 1], IFNAMSIZ);
-	return route;
-}
-
-static bool carries(const struct chainlink *k, uint8_t family)
-{
-	return family == AF_INET6 ? k->inner6 : k->inner4;
-}
-
-int origin_default_routes(struct plan *p, const struct chainlink *k, bool src, uint32_t metric)
-{
-	const struct prefix all[] = { { .family = AF_INET }, { .family = AF_INET6 } };
-	int r = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(all) && r >= 0; i++) {
-		struct kobj_route route = route_into(k, &all[i], RT_TABLE_SLOT_BASE + k->c->slot, src, metric);
-		if (carries(k, all[i].family))
-			r = build_route(p, &route);
-	}
-	return r;
-}
-
-/*
- * The kernel's own answers for a connection, of no socket and so of no user (ip_send_unicast_reply), have the circuit's
- * address; in IPv6 circuit_bound_routes knows that.
- */
-static int narrow_routes(struct plan *p, const struct chainlink *k, uint32_t metric)
-{
-	int r = origin_default_routes(p, k, true, metric);
-	if (r < 0 || !k->inner4)
-		return r;
-	struct kobject *o = plan_add(p, KOBJ_RULE);
-	if (!o)
-		return -ENOMEM;
-	o->rule = (struct kobj_rule){ .family = AF_INET,
-				      .pref = RULE_PREF_NARROW,
-				      .from = host4(k->c->inner.addr4),
-				      .local = true,
-				      .table = RT_TABLE_SLOT_BASE + k->c->slot };
-	return 0;
-}
-
 /* Destinations alone: one table for all circuits, the longest prefix counts. */
-static int destination_routes(struct plan *p, const struct chainlink *k, const struct selection *sel, uint32_t metric)
+static int destination_routes(struct plan *p, const struct chainlink *k, const struct selection *sel)
 {
 	int r = 0;
 	for (size_t i = 0; i < sel->n && r >= 0; i++) {
-		struct kobj_route route = route_into(k, &sel->prefixes[i], RT_TABLE_ANON, true, metric);
+		struct kobj_route route = route_into(k, &sel->prefixes[i], RT_TABLE_ANON, true);
 		if (carries(k, sel->prefixes[i].family))
 			r = build_route(p, &route);
 	}
 	return r;
 }
 
-int plan_origin_routes(struct plan *p, const struct origin_circuit *c, const struct selection *sel,
-		       const struct lans *lans, uint32_t metric)
+int plan_origin_service(struct plan *p, const struct origin_circuit *c, const struct selection *sel,
+			const struct lans *lans)
 {
 	struct chainlink k;
 	int r = chainlink_of(c, &k);
 	if (r < 0)
 		return r;
-	if (!metric || metric >= ROUTE_METRIC_UNREACHABLE)
-		return -EINVAL;
 	if (sel->lan)
-		return lans && lans->n ? lan_routes(p, &k, sel, lans, metric) : -EINVAL;
-	r = circuit_dns(p, &k, sel);
+		return lans && lans->n ? lan_service(p, &k, sel, lans) : -EINVAL;
+	return circuit_dns(p, &k, sel);
+}
+
+int plan_origin_routes(struct plan *p, const struct origin_circuit *c, const struct selection *sel,
+		       const struct lans *lans)
+{
+	struct chainlink k;
+	int r = chainlink_of(c, &k);
 	if (r < 0)
 		return r;
-	return selection_narrow(sel) ? narrow_routes(p, &k, metric) : destination_routes(p, &k, sel, metric);
+	if (sel->lan)
+		return lans && lans->n ? lan_routes(p, &k, sel, lans) : -EINVAL;
+	if (!selection_narrow(sel))
+		return destination_routes(p, &k, sel);
+	return origin_default_routes(p, &k, RT_TABLE_SELECTION_BASE + slot_selection(c->slot), true);
 }

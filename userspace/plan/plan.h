@@ -7,7 +7,7 @@
  *   plan_base        once per daemon, whatever its roles
  *   plan_relay_base  role relay (exit)          plan_client_base  role client
  *   plan_link        each overlay link          plan_selection    destinations that must never go out in clear
- *   plan_relay_circuit                          plan_origin_circuit, then plan_origin_routes
+ *   plan_relay_circuit                          plan_origin_circuit, _service, _routes
  *
  * Device names, if_ids, reqids and marks all come from model/ids.h. The mark of a packet that came through an xfrm
  * interface and passed its ingress chain is that interface's if_id; see kobj_sa.mark.
@@ -67,26 +67,31 @@ int plan_relay_circuit(struct plan *p, const struct relay_circuit *c, const stru
 
 /*
  * One circuit at its originator: c->n_layers elements of keys, or NULL. The link's plan must be applied
- * already. Nothing is routed into the circuit by this, except by sockets bound to anon<slot>.
+ * already. Nothing is routed into the circuit by this, except what comes from its addresses or is bound to its device.
  */
 int plan_origin_circuit(struct plan *p, const struct origin_circuit *c, const struct layer_keys *keys);
 /*
- * Lead what is selected into the circuit. Two circuits may carry the same destination if their metrics differ: the
- * smaller one is used. 0 < metric < ROUTE_METRIC_UNREACHABLE. For a family that the circuit does not carry there is no
- * route here, so plan_selection's applies. If everything of a family is selected and the exit has a resolver, questions
- * to other resolvers (port 53) are led to that one; of hosts of a LAN those to this host too. lans: as in
- * plan_selection.
+ * What the circuit needs to carry what is selected, as long as anything of it goes that way, and that keeps what began
+ * in it there: by its address, from a LAN by conntrack. Questions to resolvers, if everything of a family is selected
+ * and the exit has a resolver, are led to that one. lans: as in plan_selection.
+ */
+int plan_origin_service(struct plan *p, const struct origin_circuit *c, const struct selection *sel,
+			const struct lans *lans);
+/*
+ * Lead what begins now into the circuit. Two circuits may carry the same: then the one with the lower slot is used, and
+ * there is no gap while one is added and the other taken away. For a family that the circuit does not carry there is no
+ * route here, so plan_selection's applies.
  */
 int plan_origin_routes(struct plan *p, const struct origin_circuit *c, const struct selection *sel,
-		       const struct lans *lans, uint32_t metric);
+		       const struct lans *lans);
 
 /*
  * The kill switch: what is selected of the packets that this host sends leaves through a circuit, through this one if
  * not only destinations are selected, or not at all; what it forwards there for others (containers, virtual machines,
  * tethered devices) does not leave at all. It depends on no route, interface or process. Apply it before any route into
  * a circuit, remove it last, and only if the user gave the selection up: it does not belong to a circuit, circuits come
- * and go under it. Selections may overlap, as selection_conflict lets them. id: local, 0..SELECTION_MAX; the circuit's
- * slot.
+ * and go under it. Selections may overlap, as selection_conflict lets them. id: local, 0..SELECTION_MAX; up to
+ * CIRCUIT_ID_MAX if circuits are to carry it, in the slots id and id + SLOT_OTHER.
  * Hosts of a LAN (lans: a gateway's, otherwise not looked at) have their kill switch from plan_client_base; here only
  * it is said which circuit is theirs.
  */
@@ -102,4 +107,8 @@ void dev_layer(uint32_t slot, unsigned int layer, size_t n, char *ret); /* hop<s
 uint32_t ifid_layer(uint32_t slot, unsigned int layer);
 uint32_t reqid_layer(uint32_t slot, unsigned int layer);
 uint32_t reqid_relay(uint32_t number); /* also the mark of the circuit's packets at an exit */
-#define SLOT_MAX ((IFID_LAYER_END - IFID_LAYER_BASE) / 8 - 1)
+#define SLOT_MAX (SLOT_OTHER + CIRCUIT_ID_MAX)
+static inline uint32_t slot_selection(uint32_t slot)
+{
+	return slot & ~SLOT_OTHER;
+}

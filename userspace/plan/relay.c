@@ -413,11 +413,6 @@ int plan_relay_base(struct plan *p, const struct relay_base *b)
 	return r;
 }
 
-uint32_t reqid_relay(uint32_t number)
-{
-	return REQID_RELAY_BASE + number;
-}
-
 static bool spi_ok(uint32_t spi)
 {
 	return spi >= SPI_MIN && spi <= SPI_MAX;
@@ -504,26 +499,12 @@ static int relay_sp(struct plan *p, const struct relay_circuit *c, struct prefix
 	return 0;
 }
 
-static int relay_elem(struct plan *p, uint32_t mark, enum nft_family family, const char *set, const void *addr,
-		      size_t len)
-{
-	struct kobject *o = plan_add(p, KOBJ_ELEM);
-	if (!o)
-		return -ENOMEM;
-	o->elem.family = family;
-	snprintf(o->elem.set, sizeof(o->elem.set), "%s", set);
-	memcpy(o->elem.key, &mark, sizeof(mark));
-	memcpy(o->elem.key + sizeof(mark), addr, len);
-	o->elem.len = (uint8_t)(sizeof(mark) + len);
-	return 0;
-}
-
 /* The circuit has this inner address. */
 static int relay_may_use(struct plan *p, uint32_t mark, const char *from, const char *back, const void *addr,
 			 size_t len)
 {
-	int r = relay_elem(p, mark, NFT_NETDEV, from, addr, len);
-	return r < 0 ? r : relay_elem(p, mark, NFT_INET, back, addr, len);
+	int r = build_elem(p, NFT_NETDEV, from, mark, addr, len);
+	return r < 0 ? r : build_elem(p, NFT_INET, back, mark, addr, len);
 }
 
 int plan_relay_circuit(struct plan *p, const struct relay_circuit *c, const struct layer_keys *keys)

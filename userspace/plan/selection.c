@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/prefix.h"
 #include "plan/build.h"
 #include "plan/lan.h"
 #include "plan/plan.h"
@@ -57,30 +58,31 @@ static void port_text(const struct selection *sel, size_t i, char ret[32])
 }
 
 /* What is selected by more than destinations stays in its own circuit. */
-static void judge_family(struct chain *c, const struct judged *j, const char *ip, const char *list, const char *only)
+static void judge_family(struct chain *c, const struct judged *j, uint8_t family, bool post)
 {
+	const char *ip = family == AF_INET ? "ip" : "ip6", *list = family == AF_INET ? j->list4 : j->list6;
+	const char *only = post ? NOT_WRAPPED : "";
 	char users[USERS_MAX * 12 + 24], port[32];
+	struct devices_text own = text_devices(j->id);
 	size_t i = 0;
+	if (!*list)
+		return;
 	users_text(j->sel, users);
 	/* A resolver on this host, or in the LAN of a gateway, would ask on as another. */
-	if (j->sel->n_users && selection_all(j->sel, *only ? AF_UNSPEC : strcmp(ip, "ip") ? AF_INET6 : AF_INET))
-		chain_rule(c,
-			   "%s daddr { %s } %soifname != \"" DEV_ANON_PREFIX "%u\" " MATCH_DNS
-			   " counter name drop_killed drop",
-			   ip, list, users, j->id);
+	if (j->sel->n_users && !post && selection_all(j->sel, family))
+		chain_rule(c, "%s daddr { %s } %soifname != %s " MATCH_DNS " counter name drop_killed drop", ip, list,
+			   users, own.s);
 	/* Further paths of a connection (RFC 8684 section 3.2) are opened by the kernel, as no user. */
-	if (j->sel->n_users && !*only)
-		chain_rule(c,
-			   "%s daddr { %s } tcp option mptcp subtype 1 oifname != \"" DEV_ANON_PREFIX
-			   "%u\" counter name drop_killed drop",
-			   ip, list, j->id);
+	if (j->sel->n_users && !post)
+		chain_rule(c, "%s daddr { %s } tcp option mptcp subtype 1 oifname != %s counter name drop_killed drop",
+			   ip, list, own.s);
 	do {
 		port_text(j->sel, i, port);
 		if (selection_narrow(j->sel))
 			chain_rule(c,
 				   "%s daddr { %s } %s%s%soifname \"" DEV_ANON_PREFIX
-				   "*\" oifname != \"" DEV_ANON_PREFIX "%u\" counter name drop_killed drop",
-				   ip, list, users, port, only, j->id);
+				   "*\" oifname != %s counter name drop_killed drop",
+				   ip, list, users, port, only, own.s);
 		chain_rule(c, "%s daddr { %s } %s%s%sgoto %s", ip, list, users, port, only,
 			   selection_narrow(j->sel) ? "kill_judge_narrow" : "kill_judge");
 	} while (++i < j->sel->n_ports);
@@ -93,17 +95,14 @@ static void judge_family(struct chain *c, const struct judged *j, const char *ip
  */
 static int judged_chain(struct plan *p, const struct judged *j, bool post)
 {
-	const char *only = post ? NOT_WRAPPED : "";
 	char name[NFT_NAME_MAX];
 	struct chain c;
 	snprintf(name, sizeof(name), post ? "kill%u_post" : "kill%u", j->id);
 	chain_open(&c, NFT_INET, name, "type filter hook %s; policy accept;", post ? HOOK_POST : "output priority 10");
 	if (post)
 		chain_rule(&c, "iifname \"" DEV_CIRC "\" accept");
-	if (*j->list4)
-		judge_family(&c, j, "ip", j->list4, only);
-	if (*j->list6)
-		judge_family(&c, j, "ip6", j->list6, only);
+	judge_family(&c, j, AF_INET, post);
+	judge_family(&c, j, AF_INET6, post);
 	return chain_close(&c, p);
 }
 
@@ -146,8 +145,7 @@ static int unreachable_destinations(struct plan *p, uint32_t id, const struct pr
 	for (size_t i = 0; i < n && r >= 0; i++) {
 		bool again = false;
 		for (size_t j = 0; j < i && !again; j++)
-			again = dst[j].family == dst[i].family && dst[j].len == dst[i].len &&
-				!memcmp(&dst[j].a6, &dst[i].a6, dst[i].family == AF_INET6 ? 16 : 4);
+			again = prefix_same(&dst[j], &dst[i]);
 		if (!again)
 			r = build_unreachable(p, dst[i], RT_TABLE_ANON, ROUTE_METRIC_UNREACHABLE + id);
 	}
@@ -157,24 +155,21 @@ static int unreachable_destinations(struct plan *p, uint32_t id, const struct pr
 static int narrow_rule(struct plan *p, uint32_t id, const struct prefix *to, const uint32_t *user,
 		       const struct port_range *ports)
 {
-	struct kobject *o = plan_add(p, KOBJ_RULE);
-	if (!o)
-		return -ENOMEM;
-	o->rule = (struct kobj_rule){
-		.family = to->family, .pref = RULE_PREF_NARROW, .local = true, .table = RT_TABLE_SLOT_BASE + id
+	struct kobj_rule rule = {
+		.family = to->family, .pref = RULE_PREF_NARROW, .local = true, .table = RT_TABLE_SELECTION_BASE + id
 	};
 	if (to->len)
-		o->rule.to = *to;
+		rule.to = *to;
 	if (user) {
-		o->rule.user.on = true;
-		o->rule.user.id = *user;
+		rule.user.on = true;
+		rule.user.id = *user;
 	}
 	if (ports) {
-		o->rule.port.proto = ports->proto;
-		o->rule.port.first = ports->first;
-		o->rule.port.last = ports->last;
+		rule.port.proto = ports->proto;
+		rule.port.first = ports->first;
+		rule.port.last = ports->last;
 	}
-	return 0;
+	return build_rule(p, &rule);
 }
 
 static bool covered(const struct selection *sel, const struct prefix *p)
@@ -191,7 +186,7 @@ static bool covered(const struct selection *sel, const struct prefix *p)
  */
 static int narrow_rules(struct plan *p, uint32_t id, const struct selection *sel)
 {
-	int r = build_nowhere(p, RT_TABLE_SLOT_BASE + id, ROUTE_METRIC_UNREACHABLE + id);
+	int r = build_nowhere(p, RT_TABLE_SELECTION_BASE + id, ROUTE_METRIC_UNREACHABLE + id);
 	for (size_t i = 0; i < sel->n; i++) {
 		size_t u = 0;
 		if (covered(sel, &sel->prefixes[i]))
@@ -210,7 +205,8 @@ static int narrow_rules(struct plan *p, uint32_t id, const struct selection *sel
 
 int plan_selection(struct plan *p, uint32_t id, const struct selection *sel, const struct lans *lans)
 {
-	if (id > SELECTION_MAX || (id > SLOT_MAX && (sel->lan || selection_narrow(sel))) || !selection_valid(sel))
+	bool judged = sel->lan || selection_narrow(sel); /* which circuit it is, not only that it is one */
+	if (id > (judged ? CIRCUIT_ID_MAX : SELECTION_MAX) || !selection_valid(sel))
 		return -EINVAL;
 	for (size_t i = 0; i < sel->n; i++)
 		if (!prefix_valid(&sel->prefixes[i]))

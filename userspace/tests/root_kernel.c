@@ -164,7 +164,9 @@ static int client_circuit(struct plan *p, unsigned int slot, struct layer_keys *
 	for (unsigned int i = 0; i < 3; i++)
 		keys_of(slot, i, &keys[i]);
 	int e = plan_origin_circuit(p, &c, keys);
-	return e < 0 ? e : plan_origin_routes(p, &c, TO(web, 2), NULL, 100 + slot);
+	if (e >= 0)
+		e = plan_origin_service(p, &c, TO(web, 2), NULL);
+	return e < 0 ? e : plan_origin_routes(p, &c, TO(web, 2), NULL);
 }
 
 static int client_base(struct plan *p)
@@ -192,7 +194,9 @@ static int client_full(struct plan *p)
 	struct prefix any[2] = { { .family = AF_INET }, { .family = AF_INET6 } };
 	struct origin_circuit c = circuit_of(0);
 	int e = plan_selection(p, 1, TO(any, 2), NULL);
-	return e < 0 ? e : plan_origin_routes(p, &c, TO(any, 2), NULL, 50);
+	if (e >= 0)
+		e = plan_origin_service(p, &c, TO(any, 2), NULL);
+	return e < 0 ? e : plan_origin_routes(p, &c, TO(any, 2), NULL);
 }
 
 /* part: "all", "base", "full" (client), or a slot number (client). */

@@ -26,6 +26,7 @@
 
 #include "anond/client_role.h"
 #include "anond/control.h"
+#include "anond/link_table.h"
 #include "anond/overlay.h"
 #include "anond/record.h"
 #include "anond/selections.h"
@@ -302,24 +303,26 @@ static void block(struct world *w, uint32_t id)
 
 /* ---- an open circuit that an earlier run left ---- */
 
-static void record(const struct world *w, uint32_t id, uint64_t expires, struct origin_record *ret)
+static void record(const struct world *w, uint32_t slot, uint64_t expires, struct origin_record *ret)
 {
+	bool other = slot & SLOT_OTHER;
+
 	*ret = (struct origin_record){ .handle = 7, .expires = expires };
 	ret->circuit = (struct origin_circuit){
-		.slot = id, .n_layers = 3, .guard_link = LINK_FIRST, .link_mtu = 1418, .expires = expires
+		.slot = slot, .n_layers = 3, .guard_link = LINK_FIRST, .link_mtu = 1418, .expires = expires
 	};
 	for (size_t i = 0; i < 3; i++) {
 		struct layer *l = &ret->circuit.layers[i];
 
 		ret->path[i] = w->net->relays[i].id;
 		l->o = overlay_relay(&ret->path[i]);
-		l->a = overlay_addr(&l->o, LINK_CLIENTS, 5);
-		l->spi_fwd = SPI_MIN + 16 * id + (uint32_t)i;
-		l->spi_back = SPI_MAX - 16 * id - (uint32_t)i;
+		l->a = overlay_addr(&l->o, LINK_CLIENTS, i && other ? 6 : 5); /* they share the link */
+		l->spi_fwd = SPI_MIN + 16 * slot + (uint32_t)i;
+		l->spi_back = SPI_MAX - 16 * slot - (uint32_t)i;
 		l->suite = i == 2 ? SUITE_AES128_GCM_16 : SUITE_AES128_GCM_8;
 	}
 	ret->circuit.inner = (struct inner){ .has4 = true, .mtu = 1280 };
-	inet_pton(AF_INET, "100.96.0.5", &ret->circuit.inner.addr4);
+	inet_pton(AF_INET, other ? "100.96.0.6" : "100.96.0.5", &ret->circuit.inner.addr4);
 	inet_pton(AF_INET, "100.96.0.1", &ret->circuit.inner.gw4);
 }
 
@@ -353,14 +356,19 @@ static void append(struct world *w, json_t *line)
 	json_decref(line);
 }
 
-static void saved_open(struct world *w, uint32_t id, const char *to, uint64_t expires)
+static json_t *left_open(struct world *w, uint32_t slot, uint64_t expires)
 {
 	struct origin_record rec;
 
-	record(w, id, expires, &rec);
+	record(w, slot, expires, &rec);
 	install(w, &rec);
+	return record_of_origin(&rec);
+}
+
+static void saved_open(struct world *w, uint32_t id, const char *to, uint64_t expires)
+{
 	append(w, json_pack("{s:{s:i, s:[s], s:i, s:[s, s, s], s:b, s:o}}", "circuit", "id", (int)id, "to", to, "hops",
-			    3, "path", "r1", "r2", "r3", "opened", 1, "open", record_of_origin(&rec)));
+			    3, "path", "r1", "r2", "r3", "opened", 1, "open", left_open(w, id, expires)));
 }
 
 static size_t journal_mentions(struct world *w, const char *words)
@@ -844,6 +852,124 @@ static void expired(void **state)
 	assert_true(has_chain(w, "kill1"));
 }
 
+/* Half-way through its life a fresh one is tried; that it cannot be had changes nothing. */
+static void not_relieved(void **state)
+{
+	struct world *w = *state;
+
+	saved_open(w, 1, TO, clock_wall_s() + 5);
+	start(w);
+	assert_true(UNTIL(w, 4, journal_mentions(w, "circuit\":") > 1));
+	assert_text(w, 1, "state", "open");
+	assert_text(w, 1, "reason", "");
+	assert_int_equal(count(w, KOBJ_SA), 6);
+	assert_true(UNTIL(w, 6, strcmp(STATE(w, 1), "rebuilding") == 0));
+	assert_text(w, 1, "reason", "its lifetime is over");
+}
+
+static bool has_retired(struct world *w)
+{
+	json_t *body;
+	bool has;
+
+	assert_int_equal(ask(w, "circuit show", "{\"id\":1}", &body), REPLY_OK);
+	has = json_object_get(body, "retired");
+	json_decref(body);
+	return has;
+}
+
+static bool leads(const struct world *w, const char *dev)
+{
+	const struct plan *p = kernel_fake_objects(w->kernel);
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].type == KOBJ_ROUTE && p->v[i].route.table == RT_TABLE_ANON &&
+		    strcmp(p->v[i].route.dev, dev) == 0)
+			return true;
+	return false;
+}
+
+/* A fresh one in the second slot leads, the one before it still carries. */
+static void saved_two(struct world *w, uint64_t retired_expires)
+{
+	append(w, json_pack("{s:{s:i, s:[s], s:i, s:[s, s, s], s:b, s:o, s:o}}", "circuit", "id", 1, "to", TO, "hops",
+			    3, "path", "r1", "r2", "r3", "opened", 1, "open",
+			    left_open(w, 1 + SLOT_OTHER, clock_wall_s() + 1000), "retired",
+			    left_open(w, 1, retired_expires)));
+}
+
+/* The fresh one and the one before it both outlive anond; either may end without the other. */
+static void two_at_once(void **state)
+{
+	struct world *w = *state;
+
+	saved_two(w, clock_wall_s() + 4);
+	start(w);
+	assert_text(w, 1, "state", "open");
+	assert_text(w, 1, "device", "anon1b");
+	assert_true(has_retired(w));
+	assert_int_equal(count(w, KOBJ_SA), 12);
+	assert_true(leads(w, "anon1b") && !leads(w, "anon1"));
+	stop(w);
+	start(w);
+	assert_true(has_retired(w));
+	assert_int_equal(count(w, KOBJ_SA), 12);
+	assert_true(leads(w, "anon1b") && !leads(w, "anon1"));
+	assert_true(UNTIL(w, 6, !has_retired(w)));
+	assert_text(w, 1, "state", "open");
+	assert_int_equal(count(w, KOBJ_SA), 6);
+	assert_true(leads(w, "anon1b"));
+}
+
+/* The one before it expired while nobody was there: that is no end of the fresh one, now or at the next start. */
+static void retired_expired_meanwhile(void **state)
+{
+	struct world *w = *state;
+
+	saved_two(w, clock_wall_s() - 1);
+	for (int i = 0; i < 2; i++) {
+		start(w);
+		assert_text(w, 1, "state", "open");
+		assert_false(has_retired(w));
+		assert_int_equal(count(w, KOBJ_SA), 6);
+		stop(w);
+	}
+	start(w);
+}
+
+static void lead_lost_before_retired(void **state)
+{
+	struct world *w = *state;
+
+	saved_two(w, clock_wall_s() + 1000);
+	start(w);
+	client_role_sa_gone(w->role, reqid_layer(1 + SLOT_OTHER, 1), SPI_MIN + 16 * (1 + SLOT_OTHER) + 1);
+	assert_text(w, 1, "state", "rebuilding");
+	assert_true(has_retired(w));
+	assert_int_equal(count(w, KOBJ_SA), 6);
+	assert_true(!leads(w, "anon1b") && !leads(w, "anon1"));
+	client_role_sa_gone(w->role, reqid_layer(1, 1), SPI_MIN + 16 + 1);
+	assert_false(has_retired(w));
+	assert_int_equal(count(w, KOBJ_SA), 0);
+	assert_true(has_chain(w, "kill1"));
+}
+
+/* Another identity: nothing of the old ones is left. */
+static void renewed_both(void **state)
+{
+	struct world *w = *state;
+
+	append(w, json_pack("{s:{s:i, s:[s], s:i, s:n, s:b, s:o, s:o}}", "circuit", "id", 1, "to", TO, "hops", 3,
+			    "path", "opened", 1, "open", left_open(w, 1, clock_wall_s() + 1000), "retired",
+			    left_open(w, 1 + SLOT_OTHER, clock_wall_s() + 1000)));
+	start(w);
+	assert_text(w, 1, "device", "anon1");
+	assert_int_equal(count(w, KOBJ_SA), 12);
+	ask(w, "circuit new", "{\"id\":1,\"wait\":0}", NULL);
+	assert_int_equal(count(w, KOBJ_SA), 0);
+	assert_true(has_chain(w, "kill1"));
+}
+
 /* ---- repair ---- */
 
 static void repaired(void **state)
@@ -907,23 +1033,23 @@ static void stray_repaired(void **state)
 
 static void identities(void **state)
 {
-	uint8_t secret[OVERLAY_SECRET_LEN] = { 1 }, other[OVERLAY_SECRET_LEN] = { 2 };
+	uint8_t secret[CLIENT_SECRET_LEN] = { 1 }, other[CLIENT_SECRET_LEN] = { 2 };
 	uint8_t a[LINKS_CLIENT_ID_LEN], b[LINKS_CLIENT_ID_LEN];
 	struct relay_id g1 = { { 1 } }, g2 = { { 2 } };
 
 	(void)state;
-	overlay_client_identity(secret, &g1, 0, a);
-	overlay_client_identity(secret, &g1, 0, b);
+	link_table_client_id(secret, &g1, 0, a);
+	link_table_client_id(secret, &g1, 0, b);
 	assert_memory_equal(a, b, sizeof(a)); /* over a restart of charon it gives our address back */
-	overlay_client_identity(secret, &g2, 0, b);
+	link_table_client_id(secret, &g2, 0, b);
 	assert_memory_not_equal(a, b, sizeof(a));
-	overlay_client_identity(secret, &g1, 1, b);
+	link_table_client_id(secret, &g1, 1, b);
 	assert_memory_not_equal(a, b, sizeof(a));
-	overlay_client_identity(other, &g1, 0, b);
+	link_table_client_id(other, &g1, 0, b);
 	assert_memory_not_equal(a, b, sizeof(a));
 }
 
-static void secret_of(struct world *w, uint8_t ret[OVERLAY_SECRET_LEN])
+static void secret_of(struct world *w, uint8_t ret[CLIENT_SECRET_LEN])
 {
 	_cleanup_free_ char *text = NULL;
 	char path[96];
@@ -932,13 +1058,13 @@ static void secret_of(struct world *w, uint8_t ret[OVERLAY_SECRET_LEN])
 
 	snprintf(path, sizeof(path), "%s/client-id", w->run);
 	assert_int_equal(file_read(path, 64, &text, &len, &err), 0);
-	assert_int_equal(len, OVERLAY_SECRET_LEN);
+	assert_int_equal(len, CLIENT_SECRET_LEN);
 	memcpy(ret, text, len);
 }
 
 static bool secret_is_not(struct world *w, const uint8_t *before)
 {
-	uint8_t now[OVERLAY_SECRET_LEN];
+	uint8_t now[CLIENT_SECRET_LEN];
 
 	secret_of(w, now);
 	return memcmp(now, before, sizeof(now)) != 0;
@@ -946,7 +1072,7 @@ static bool secret_is_not(struct world *w, const uint8_t *before)
 
 static void secret_lives_with_circuits(void **state)
 {
-	uint8_t before[OVERLAY_SECRET_LEN], after[OVERLAY_SECRET_LEN];
+	uint8_t before[CLIENT_SECRET_LEN], after[CLIENT_SECRET_LEN];
 	struct world *w = *state;
 
 	start(w);
@@ -985,6 +1111,11 @@ int main(void)
 		TEST(adopted),
 		TEST(rebuilt_when_lost),
 		TEST(expired),
+		TEST(not_relieved),
+		TEST(two_at_once),
+		TEST(retired_expired_meanwhile),
+		TEST(lead_lost_before_retired),
+		TEST(renewed_both),
 		TEST(repaired),
 		TEST(repaired_in_part),
 		TEST(stray_repaired),

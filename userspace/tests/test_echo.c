@@ -14,7 +14,7 @@
 
 #include "anond/echo_book.h"
 
-static struct echo_request request4(uint16_t id, unsigned int ifindex)
+static struct echo_request request4(uint32_t id, unsigned int ifindex)
 {
 	struct echo_request r = { .id = id, .ifindex = ifindex, .family = AF_INET, .sent_us = 1000 };
 
@@ -48,7 +48,7 @@ static void once(void **state)
 	struct echo_request r = request4(7, 42);
 	struct echo_reply reply = true_reply(&r);
 	uint32_t rtt = 0;
-	uint16_t id = 0;
+	uint32_t id = 0;
 
 	assert_false(echo_book_take(*state, &reply, 2500, &id, &rtt)); /* nothing was asked */
 	assert_int_equal(echo_book_add(*state, &r), 0);
@@ -67,7 +67,7 @@ static void elsewhere(void **state)
 			  other_nonce = true_reply(&r), good = true_reply(&r);
 	uint8_t nonce[ECHO_NONCE_LEN];
 	uint32_t rtt;
-	uint16_t id;
+	uint32_t id;
 
 	other_device.ifindex = 2;
 	other_source.from4.s_addr ^= htonl(1);
@@ -88,7 +88,7 @@ static void last_one(void **state)
 	struct echo_request first = request4(7, 42), second = request4(7, 42), beside = request4(8, 43);
 	struct echo_reply r1 = true_reply(&first), r2 = true_reply(&second), r3 = true_reply(&beside);
 	uint32_t rtt;
-	uint16_t id;
+	uint32_t id;
 
 	assert_int_equal(echo_book_add(*state, &first), 0);
 	assert_int_equal(echo_book_add(*state, &second), 0);
@@ -106,7 +106,7 @@ static void ipv6(void **state)
 	struct echo_request r = { .id = 9, .ifindex = 3, .family = AF_INET6, .sent_us = 5000 };
 	struct echo_reply good, bad;
 	uint32_t rtt;
-	uint16_t id;
+	uint32_t id;
 
 	inet_pton(AF_INET6, "fd00::ffff:0:0:1", &r.to6);
 	randombytes_buf(r.nonce, sizeof(r.nonce));

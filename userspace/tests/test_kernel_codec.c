@@ -83,9 +83,10 @@ static void objects(struct plan *p)
 	assert_int_equal(plan_selection(p, 3, TO(sel, 2), NULL), 0);
 	assert_int_equal(plan_link(p, &l), 0);
 	assert_int_equal(plan_origin_circuit(p, &c, keys), 0);
-	assert_int_equal(plan_origin_routes(p, &c, TO(sel, 2), NULL, 9), 0);
+	assert_int_equal(plan_origin_routes(p, &c, TO(sel, 2), NULL), 0);
 	c.inner.dns4.s_addr = htonl(0x64600001);
-	assert_int_equal(plan_origin_routes(p, &c, HOSTS(from, 2), &lans, 9), 0);
+	assert_int_equal(plan_origin_service(p, &c, HOSTS(from, 2), &lans), 0);
+	assert_int_equal(plan_origin_routes(p, &c, HOSTS(from, 2), &lans), 0);
 	struct kobject *o = plan_add(p, KOBJ_ROUTE);
 	o->route = (struct kobj_route){ .type = ROUTE_UNICAST,
 					.dst = prefix6(&far, 80),
@@ -337,9 +338,31 @@ static void events(void **state)
 	nlmsg_free(m);
 	assert_int_equal(rtmsg_encode(&rule, false, &devs, &m), 0);
 	assert_int_equal(eventmsg_route(nlmsg_hdr(m), &ev), 0);
-	assert_int_equal(ev.type, EVENT_RULE);
+	assert_int_equal(ev.type, EVENT_OURS);
 	((struct nlattr *)nlmsg_find_attr(nlmsg_hdr(m), sizeof(struct fib_rule_hdr), FRA_PROTOCOL))->nla_type = FRA_PAD;
 	assert_int_equal(eventmsg_route(nlmsg_hdr(m), &ev), -ENOENT); /* not ours */
+	nlmsg_free(m);
+	/* a route of ours that comes, and that goes */
+	const struct kobject route = { .type = KOBJ_ROUTE,
+				       .route = { .type = ROUTE_UNREACHABLE,
+						  .dst = { .family = AF_INET },
+						  .table = RT_TABLE_ANON,
+						  .metric = 1 } };
+	m = encoded(&route);
+	assert_int_equal(eventmsg_route(nlmsg_hdr(m), &ev), -ENOENT);
+	nlmsg_free(m);
+	assert_int_equal(rtmsg_encode(&route, false, &devs, &m), 0);
+	assert_int_equal(eventmsg_route(nlmsg_hdr(m), &ev), 0);
+	assert_int_equal(ev.type, EVENT_OURS);
+	((struct rtmsg *)nlmsg_data(nlmsg_hdr(m)))->rtm_protocol = RTPROT_BOOT;
+	assert_int_equal(eventmsg_route(nlmsg_hdr(m), &ev), -ENOENT);
+	/* somebody's default route that comes */
+	nlmsg_hdr(m)->nlmsg_type = RTM_NEWROUTE;
+	((struct rtmsg *)nlmsg_data(nlmsg_hdr(m)))->rtm_type = RTN_UNICAST;
+	assert_int_equal(eventmsg_route(nlmsg_hdr(m), &ev), 0);
+	assert_int_equal(ev.type, EVENT_ROUTE);
+	((struct rtmsg *)nlmsg_data(nlmsg_hdr(m)))->rtm_dst_len = 24;
+	assert_int_equal(eventmsg_route(nlmsg_hdr(m), &ev), -ENOENT);
 	nlmsg_free(m);
 	m = nlmsg_alloc_simple(XFRM_MSG_EXPIRE, 0);
 	nlmsg_append(m, &x, sizeof(x), NLMSG_ALIGNTO);

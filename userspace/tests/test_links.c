@@ -755,6 +755,32 @@ static void test_lost_is_made_again(void **state)
 	assert_int_equal(w->fake.n_initiate, 2);
 }
 
+/* The network is another: what is up and carries nothing is made anew, and nobody waits for the end of a pause. */
+static void test_network_moved(void **state)
+{
+	struct world *w = *state;
+
+	w->config.timing.retry_min_s = w->config.timing.retry_max_s = 50;
+	w->fake.manner = REFUSE;
+	be_relay(w, 0, LINKS_RELAY);
+	links_want(w->links, &w->relays[1], 0, NULL);
+	assert_true(UNTIL(w, 5, w->faileds == 1));
+	w->fake.manner = ACCEPT;
+	RUN(w, 0.3);
+	assert_int_equal(w->fake.n_initiate, 1);
+	links_hurry(w->links);
+	assert_true(UNTIL(w, 5, w->ups == 1));
+	links_hurry(w->links);
+	RUN(w, 0.3);
+	assert_int_equal(w->downs, 0);
+	links_restart(w->links, &w->relays[1].id);
+	assert_true(UNTIL(w, 5, w->ups == 2));
+	assert_int_equal(w->downs, 1);
+	assert_int_equal(w->fake.n_terminate, 1);
+	assert_true(w->fake.last_force);
+	assert_int_equal(sa_count(&w->fake), 1);
+}
+
 static void test_missed_event(void **state)
 {
 	struct world *w = *state;
@@ -1197,6 +1223,7 @@ int main(void)
 		TEST(test_want),
 		TEST(test_peer_initiates),
 		TEST(test_lost_is_made_again),
+		TEST(test_network_moved),
 		TEST(test_missed_event),
 		TEST(test_duplicates),
 		TEST(test_duplicates_other_side),

@@ -546,9 +546,13 @@ static void origin(void **state)
 	/* the link's address and route are not the circuit's */
 	for (size_t i = 0; i < count(&p, KOBJ_ADDR); i++)
 		assert_string_not_equal(nth(&p, KOBJ_ADDR, i)->addr.dev, "lo");
+	/* what is sent from other addresses is led by none of its routes: a rule asks for its own */
 	for (size_t i = 0; i < count(&p, KOBJ_ROUTE); i++)
 		assert_true(nth(&p, KOBJ_ROUTE, i)->route.from.len == 128 ||
-			    nth(&p, KOBJ_ROUTE, i)->route.type == ROUTE_UNREACHABLE);
+			    nth(&p, KOBJ_ROUTE, i)->route.type == ROUTE_UNREACHABLE ||
+			    nth(&p, KOBJ_ROUTE, i)->route.table == RT_TABLE_SLOT_BASE + 3);
+	for (size_t i = 0; i < count(&p, KOBJ_RULE); i++)
+		assert_true(nth(&p, KOBJ_RULE, i)->rule.from.family && nth(&p, KOBJ_RULE, i)->rule.local);
 	/* by the device that the packet leaves by, too: a mark may have led it away after the first decision */
 	assert_string_equal(chain_named(&p, "post_anon3")->spec,
 			    "type filter hook postrouting priority 150; policy accept;");
@@ -557,6 +561,42 @@ static void origin(void **state)
 }
 
 /* Two circuits over the same relays have no object in common, so that one may go without the other. */
+static int lead_into(struct plan *p, const struct origin_circuit *c, const struct selection *sel,
+		     const struct lans *lans)
+{
+	int r = plan_origin_service(p, c, sel, lans);
+	return r < 0 ? r : plan_origin_routes(p, c, sel, lans);
+}
+
+/* A fresh circuit of the same selection stands beside the old one; what leads into both differs by the metric. */
+static void two_of_one_selection(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 }, q = { 0 };
+	struct prefix all[] = { { .family = AF_INET }, { .family = AF_INET6 } };
+	struct selection user = { .prefixes = all, .n = 2, .users = { 1000 }, .n_users = 1 };
+	struct origin_circuit a = circuit(0), b = circuit(1);
+	b.slot = a.slot + SLOT_OTHER;
+	a.inner.dns4 = b.inner.dns4 = addr4("100.96.0.1");
+	for (int i = 0; i < 2; i++) {
+		const struct selection *sel = i ? &user : TO(all, 2);
+		assert_int_equal(plan_origin_circuit(&p, &a, NULL), 0);
+		assert_int_equal(lead_into(&p, &a, sel, NULL), 0);
+		assert_int_equal(plan_origin_circuit(&q, &b, NULL), 0);
+		assert_int_equal(lead_into(&q, &b, sel, NULL), 0);
+	}
+	for (size_t i = 0; i < p.n; i++)
+		for (size_t j = 0; j < q.n; j++)
+			assert_false(kobject_equal(&p.v[i], &q.v[j]));
+	assert_non_null(chain_named(&q, "in_anon0b"));
+	assert_string_equal(nth(&q, KOBJ_LINK, 0)->link.dev, "hop0b-1");
+	/* by its addresses: whatever new connections do */
+	assert_int_equal(nth(&q, KOBJ_RULE, 0)->rule.pref, RULE_PREF_BOUND);
+	assert_int_equal(nth(&q, KOBJ_RULE, 0)->rule.from.a4.s_addr, b.inner.addr4.s_addr);
+	assert_int_equal(nth(&q, KOBJ_RULE, 1)->rule.from.family, AF_INET6);
+	assert_int_equal(nth(&q, KOBJ_RULE, 1)->rule.table, RT_TABLE_SLOT_BASE + SLOT_OTHER);
+}
+
 static void circuits_share_nothing(void **state)
 {
 	(void)state;
@@ -581,31 +621,29 @@ static void origin_ipv4_only(void **state)
 	for (size_t i = 0; i < p.n; i++)
 		assert_true(p.v[i].type != KOBJ_SYSCTL || strncmp(p.v[i].sysctl.name, "net/ipv6/conf/anon", 18) != 0);
 	plan_clear(&p);
-	assert_int_equal(plan_origin_routes(&p, &c, TO(sel, 2), NULL, 5), 0);
+	assert_int_equal(lead_into(&p, &c, TO(sel, 2), NULL), 0);
 	assert_int_equal(p.n, 1);
 	assert_int_equal(p.v[0].route.dst.family, AF_INET);
-	assert_int_equal(p.v[0].route.metric, 5);
+	assert_int_equal(p.v[0].route.metric, 1);
 	plan_clear(&p);
 	/* questions to any resolver go to the exit's, if it has one and everything is selected */
 	c.inner.dns4 = addr4("192.0.2.53");
 	c.inner.dns6 = addr6("2001:db8::53"); /* the circuit carries no IPv6 */
-	assert_int_equal(plan_origin_routes(&p, &c, TO(sel, 2), NULL, 5), 0);
+	assert_int_equal(lead_into(&p, &c, TO(sel, 2), NULL), 0);
 	assert_string_equal(chain_named(&p, "dns_anon0")->rules,
 			    "oifname != \"anon0\" accept\n"
 			    "meta l4proto { tcp, udp } th dport 53 dnat ip to 192.0.2.53\n");
 	plan_clear(&p);
 	c.inner.mtu = 1280;
-	assert_int_equal(plan_origin_routes(&p, &c, TO(sel, 2), NULL, 5), 0);
+	assert_int_equal(lead_into(&p, &c, TO(sel, 2), NULL), 0);
 	assert_rule(&p, "dns_anon0", "th dport 53 dnat ip6 to 2001:db8::53\n");
 	plan_clear(&p);
 	sel[1].len = 1;
 	sel[0].len = 1;
-	assert_int_equal(plan_origin_routes(&p, &c, TO(sel, 2), NULL, 5), 0);
+	assert_int_equal(lead_into(&p, &c, TO(sel, 2), NULL), 0);
 	assert_null(chain_named(&p, "dns_anon0"));
 	plan_clear(&p);
 	c.inner.mtu = 1279;
-	assert_int_equal(plan_origin_routes(&p, &c, TO(sel, 2), NULL, 0), -EINVAL);
-	assert_int_equal(plan_origin_routes(&p, &c, TO(sel, 2), NULL, ROUTE_METRIC_UNREACHABLE), -EINVAL);
 	c.inner.has4 = false;
 	assert_int_equal(plan_origin_circuit(&p, &c, NULL), -EINVAL);
 }
@@ -699,17 +737,22 @@ static void narrow_selection(void **state)
 	assert_int_equal(plan_selection(&p, 3, &sel, NULL), 0);
 	assert_string_equal(
 		chain_named(&p, "kill3")->rules,
-		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 1001 } oifname != \"anon3\" meta l4proto { tcp, udp } th "
+		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 1001 } oifname != { \"anon3\", \"anon3b\" } meta l4proto { "
+		"tcp, udp } th "
 		"dport "
 		"53 counter name drop_killed drop\n"
-		"ip daddr { 0.0.0.0/0 } tcp option mptcp subtype 1 oifname != \"anon3\" counter name drop_killed drop\n"
-		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 1001 } oifname \"anon*\" oifname != \"anon3\" "
+		"ip daddr { 0.0.0.0/0 } tcp option mptcp subtype 1 oifname != { \"anon3\", \"anon3b\" } counter name "
+		"drop_killed drop\n"
+		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 1001 } oifname \"anon*\" oifname != { \"anon3\", \"anon3b\" "
+		"} "
 		"counter name drop_killed drop\n"
 		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 1001 } goto kill_judge_narrow\n"
-		"ip6 daddr { ::/0 } meta skuid { 1000, 1001 } oifname != \"anon3\" meta l4proto { tcp, udp } th dport "
+		"ip6 daddr { ::/0 } meta skuid { 1000, 1001 } oifname != { \"anon3\", \"anon3b\" } meta l4proto { tcp, "
+		"udp } th dport "
 		"53 counter name drop_killed drop\n"
-		"ip6 daddr { ::/0 } tcp option mptcp subtype 1 oifname != \"anon3\" counter name drop_killed drop\n"
-		"ip6 daddr { ::/0 } meta skuid { 1000, 1001 } oifname \"anon*\" oifname != \"anon3\" "
+		"ip6 daddr { ::/0 } tcp option mptcp subtype 1 oifname != { \"anon3\", \"anon3b\" } counter name "
+		"drop_killed drop\n"
+		"ip6 daddr { ::/0 } meta skuid { 1000, 1001 } oifname \"anon*\" oifname != { \"anon3\", \"anon3b\" } "
 		"counter name drop_killed drop\n"
 		"ip6 daddr { ::/0 } meta skuid { 1000, 1001 } goto kill_judge_narrow\n");
 	assert_rule(&p, "kill3_post", "meta skuid { 1000, 1001 } rt ipsec missing goto kill_judge_narrow\n");
@@ -717,21 +760,20 @@ static void narrow_selection(void **state)
 	assert_int_equal(count(&p, KOBJ_RULE), 4);
 	assert_true(nth(&p, KOBJ_RULE, 1)->rule.user.on && nth(&p, KOBJ_RULE, 1)->rule.local);
 	assert_int_equal(nth(&p, KOBJ_RULE, 1)->rule.user.id, 1001);
-	assert_int_equal(nth(&p, KOBJ_RULE, 1)->rule.table, RT_TABLE_SLOT_BASE + 3);
+	assert_int_equal(nth(&p, KOBJ_RULE, 1)->rule.table, RT_TABLE_SELECTION_BASE + 3);
 	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.type, ROUTE_UNREACHABLE);
-	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.table, RT_TABLE_SLOT_BASE + 3);
+	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.table, RT_TABLE_SELECTION_BASE + 3);
 	plan_clear(&p);
 	c.inner.dns4 = addr4("100.96.0.1");
-	assert_int_equal(plan_origin_routes(&p, &c, &sel, NULL, 4), 0);
+	assert_int_equal(lead_into(&p, &c, &sel, NULL), 0);
 	assert_non_null(chain_named(&p, "dns_anon3"));
 	assert_rule(&p, "asks_anon3",
 		    "oifname \"anon3\" meta l4proto { tcp, udp } th dport 53 meta mark set 0x6170001a\n");
-	assert_int_equal(count(&p, KOBJ_RULE), 3);
+	assert_int_equal(count(&p, KOBJ_RULE), 2);
 	assert_int_equal(nth(&p, KOBJ_RULE, 0)->rule.fwmark, 0x6170001a);
-	/* what the kernel answers for a connection */
-	assert_int_equal(nth(&p, KOBJ_RULE, 2)->rule.from.a4.s_addr, c.inner.addr4.s_addr);
+	assert_int_equal(nth(&p, KOBJ_RULE, 0)->rule.table, RT_TABLE_SLOT_BASE + 3);
 	assert_int_equal(count(&p, KOBJ_ROUTE), 2);
-	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.table, RT_TABLE_SLOT_BASE + 3);
+	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.table, RT_TABLE_SELECTION_BASE + 3);
 	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.src.a4.s_addr, c.inner.addr4.s_addr);
 	plan_clear(&p);
 	/* by ports: questions for names are not among them */
@@ -745,7 +787,7 @@ static void narrow_selection(void **state)
 	assert_int_equal(count(&p, KOBJ_RULE), 2);
 	assert_int_equal(nth(&p, KOBJ_RULE, 1)->rule.port.last, 5010);
 	plan_clear(&p);
-	assert_int_equal(plan_origin_routes(&p, &c, &sel, NULL, 4), 0);
+	assert_int_equal(lead_into(&p, &c, &sel, NULL), 0);
 	assert_null(chain_named(&p, "dns_anon3"));
 	plan_clear(&p);
 	/* by ports alone: others' packets too; of all destinations no part has a rule of its own */
@@ -801,6 +843,9 @@ static void gateway_base(void **state)
 	assert_string_equal(
 		chain_named(&p, "kill_lan")->rules,
 		"iifname { \"br-lan\", \"wlan0.7\" } oifname { \"br-lan\", \"wlan0.7\" } accept\n"
+		"iifname { \"br-lan\", \"wlan0.7\" } oifname \"anon*\" ct state new tcp flags & (fin|syn|rst|ack) != "
+		"syn "
+		"counter name drop_killed reject with tcp reset\n"
 		"iifname { \"br-lan\", \"wlan0.7\" } oifname \"anon*\" ct state new,established,related accept\n"
 		"iifname \"anon*\" icmp type redirect counter name drop_killed drop\n"
 		"iifname \"anon*\" oifname { \"br-lan\", \"wlan0.7\" } ct state established,related accept\n"
@@ -832,7 +877,7 @@ static void gateway_circuit(void **state)
 	assert_int_equal(count(&p, KOBJ_NFT), 1);
 	assert_rule(&p, "kill3_lan",
 		    "iifname { \"br-lan\", \"wlan0.7\" } ip saddr 192.168.2.0/24 oifname \"anon*\" oifname != "
-		    "\"anon3\" counter "
+		    "{ \"anon3\", \"anon3b\" } counter "
 		    "name drop_killed drop\n");
 	assert_int_equal(count(&p, KOBJ_RULE), 6);
 	assert_int_equal(nth(&p, KOBJ_RULE, 1)->rule.pref, RULE_PREF_LAN);
@@ -841,10 +886,10 @@ static void gateway_circuit(void **state)
 	assert_int_equal(nth(&p, KOBJ_RULE, 4)->rule.pref, RULE_PREF_LAN + 1);
 	assert_int_equal(nth(&p, KOBJ_RULE, 4)->rule.from.family, 0);
 	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.type, ROUTE_UNREACHABLE);
-	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.table, RT_TABLE_SLOT_BASE + 3);
+	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.table, RT_TABLE_SELECTION_BASE + 3);
 	plan_clear(&p);
 	c.inner.dns4 = addr4("100.96.0.1");
-	assert_int_equal(plan_origin_routes(&p, &c, HOSTS(from, 3), &l, 4), 0);
+	assert_int_equal(lead_into(&p, &c, HOSTS(from, 3), &l), 0);
 	/* taken away last, and the flows with them */
 	assert_int_equal(p.v[0].type, KOBJ_ELEM);
 	assert_int_equal(count(&p, KOBJ_ELEM), 2);
@@ -861,21 +906,27 @@ static void gateway_circuit(void **state)
 	assert_string_equal(chain_named(&p, "landns_anon3")->spec,
 			    "type nat hook prerouting priority -102; policy accept;");
 	assert_rule(&p, "alldns_anon3", "meta nfproto ipv4 meta l4proto");
-	assert_int_equal(count(&p, KOBJ_RULE), 4);
+	/* what it began to carry stays in it: first in the plan, by interface and family; then the resolver's */
+	assert_int_equal(count(&p, KOBJ_RULE), 8);
+	assert_int_equal(nth(&p, KOBJ_RULE, 3)->rule.fwmark, 0x6170001a);
+	assert_string_equal(nth(&p, KOBJ_RULE, 3)->rule.iif, "wlan0.7");
+	assert_int_equal(nth(&p, KOBJ_RULE, 3)->rule.table, RT_TABLE_SLOT_BASE + 3);
+	assert_int_equal(nth(&p, KOBJ_RULE, 4)->rule.to.len, 32);
 	assert_int_equal(count(&p, KOBJ_ROUTE), 2);
+	assert_int_equal(nth(&p, KOBJ_ROUTE, 0)->route.table, RT_TABLE_SELECTION_BASE + 3);
 	plan_clear(&p);
 	/* a resolver in the Internet is reached like all else there: by each host through its own circuit */
 	c.inner.dns4 = addr4("192.0.2.53");
-	assert_int_equal(plan_origin_routes(&p, &c, HOSTS(from, 3), &l, 4), 0);
-	assert_int_equal(count(&p, KOBJ_RULE), 0);
+	assert_int_equal(lead_into(&p, &c, HOSTS(from, 3), &l), 0);
+	assert_int_equal(count(&p, KOBJ_RULE), 4);
 	plan_clear(&p);
 	c.inner.has6 = false;
-	assert_int_equal(plan_origin_routes(&p, &c, HOSTS(from, 3), &l, 4), 0);
+	assert_int_equal(lead_into(&p, &c, HOSTS(from, 3), &l), 0);
 	assert_int_equal(count(&p, KOBJ_ROUTE), 1);
 	plan_clear(&p);
-	assert_int_equal(plan_origin_routes(&p, &c, HOSTS(from, 3), &none, 4), -EINVAL);
+	assert_int_equal(lead_into(&p, &c, HOSTS(from, 3), &none), -EINVAL);
 	assert_int_equal(plan_selection(&p, 3, HOSTS(from, 3), &none), -EINVAL);
-	assert_int_equal(plan_selection(&p, SLOT_MAX + 1, HOSTS(from, 3), &l), -EINVAL);
+	assert_int_equal(plan_selection(&p, CIRCUIT_ID_MAX + 1, HOSTS(from, 3), &l), -EINVAL);
 	assert_int_equal(plan_selection(&p, 3, HOSTS(from, 0), &l), -EINVAL);
 	from[0].a4 = addr4("192.168.2.1");
 	assert_int_equal(plan_selection(&p, 3, HOSTS(from, 3), &l), -EINVAL);
@@ -949,6 +1000,7 @@ int main(void)
 		cmocka_unit_test(relay_fences),
 		cmocka_unit_test(origin),
 		cmocka_unit_test(circuits_share_nothing),
+		cmocka_unit_test(two_of_one_selection),
 		cmocka_unit_test(origin_ipv4_only),
 		cmocka_unit_test(origins_refused),
 		cmocka_unit_test(selection),
