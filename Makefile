@@ -72,6 +72,11 @@ $(B)/tools/%: testbed/tools/%.c $(B)/libanon.a
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(OPT) $(WARN) $(PKGC) -o $@ $< $(B)/libanon.a $(LIBS)
 
+# Called thousands of times under emulation, where a dynamic start is dear.
+$(B)/tools/on: testbed/tools/on.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(OPT) $(WARN) -static -o $@ $<
+
 $(B)/tests/%: $(B)/san/tests/%.o $(B)/libanon-san.a
 	@mkdir -p $(@D)
 	$(CC) $(SAN) -o $@ $< $(B)/libanon-san.a $(LIBS) -lcmocka

@@ -71,7 +71,11 @@ capture() { # HOST IFACE FILTER FILE
 	wait_for 10 grep -q 'listening on' "$4.err"
 }
 
-process_gone() { ! [ -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
+# A zombie is gone with its last thread: until then its sockets and files are open.
+process_gone() { # PID
+	local threads=("/proc/$1/task"/*)
+	! [ -e "/proc/$1" ] || { [ ${#threads[@]} = 1 ] && grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
+}
 
 # Packets reach the file a moment after they passed: stop when it has been still for a while, or when it never is.
 capture_stop() { # FILE
