@@ -82,8 +82,10 @@ charon_start() { # HOST
 	# shellcheck disable=SC2016
 	on "$1" sh -c 'exec "$0" >>/var/log/charon.log 2>&1' "$TREE/scripts/anon-charon" &
 	echo $! >"$BED/charon.$1"
-	wait_for 20 test -S "/proc/$(cat "$BED/pid/$1")/root/run/charon.anond.vici"
+	wait_for 20 vici_listens "$1"
 }
+# The socket itself: the file of one that was killed stays until the next takes its place.
+vici_listens() { grep -q ' 00010000 .* /run/charon.anond.vici$' "/proc/$(cat "$BED/pid/$1")/net/unix"; } # HOST
 
 anond_start() { # HOST
 	on "$1" sh -c 'exec anond --config /etc/anond/anond.conf >>/var/log/anond.log 2>&1' &

@@ -25,21 +25,20 @@ wait_for() { # SECONDS CMD...
 
 tap() { echo "$*" >>"$BED_TAP"; }
 
-# Show the end of what the log says since line $1.
-tap_log_tail() { sed -n "$(($1 + 1)),\$p" "$BED_LOG" | tail -n 20 | sed 's/^/#   /' >>"$BED_TAP"; }
+# Show the end of what the log says of the last check.
+tap_log_tail() { tac "$BED_LOG" | sed -n 'p; /^+ check: /q' | head -n 20 | tac | sed 's/^/#   /' >>"$BED_TAP"; }
 
 verify() { # WANTED(0|1) DESCRIPTION CMD...
-	local want=$1 what=$2 from got=0 began=$SECONDS
+	local want=$1 what=$2 got=0 began=$SECONDS
 	shift 2
-	from=$(wc -l <"$BED_LOG")
-	echo "+ $*"
+	echo "+ check: at $SECONDS s: $*"
 	"$@" || got=1
 	[ $((SECONDS - began)) -lt 10 ] || tap "# $((SECONDS - began)) s: $what"
 	if [ "$got" = "$want" ]; then
 		tap "ok - $BED_SCENARIO: $what"
 	else
 		tap "not ok - $BED_SCENARIO: $what"
-		tap_log_tail "$from"
+		tap_log_tail
 		return 1
 	fi
 }
