@@ -118,8 +118,9 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/doc/anond
 	install -m 755 $(B)/anond $(DESTDIR)$(PREFIX)/sbin/anond
 	install -m 755 $(B)/anonctl $(DESTDIR)$(PREFIX)/bin/anonctl
-	install -m 755 scripts/anon-charon scripts/user-is-carried $(DESTDIR)$(PREFIX)/lib/anond/
-	install -m 644 scripts/socks-resolv.conf scripts/socks-only.nft $(DESTDIR)$(PREFIX)/lib/anond/
+	install -m 755 scripts/anon-charon scripts/anon-own scripts/user-is-carried $(DESTDIR)$(PREFIX)/lib/anond/
+	install -m 755 scripts/anon-road-warrior $(DESTDIR)$(PREFIX)/sbin/
+	install -m 644 scripts/socks-resolv.conf scripts/socks-only.nft scripts/own-only.nft $(DESTDIR)$(PREFIX)/lib/anond/
 	install -m 644 userspace/man/anonctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 userspace/man/anond.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 userspace/man/anond.8 $(DESTDIR)$(PREFIX)/share/man/man8/
@@ -129,7 +130,7 @@ install: all
 	install -m 644 scripts/systemd/anond.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/anond.conf
 	install -m 644 scripts/systemd/anond.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/anond.conf
 	install -m 644 scripts/systemd/anond-relay.sysctl $(DESTDIR)$(PREFIX)/share/doc/anond/99-anond-relay.conf
-	install -m 644 scripts/unbound-exit.conf scripts/nginx-exit-notice.conf scripts/exit-notice.html \
+	install -m 644 scripts/unbound-exit.conf scripts/nginx-exit-notice.conf scripts/exit-notice.html scripts/road-warrior.conf \
 		$(DESTDIR)$(PREFIX)/share/doc/anond/
 	install -m 644 README.md THREAT-MODEL.md $(DESTDIR)$(PREFIX)/share/doc/anond/
 

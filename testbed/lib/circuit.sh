@@ -14,6 +14,8 @@ RELAYS="host 198.51.100.11 or host 198.51.100.12 or host 198.51.100.13 or host 1
 RELAYS+=" or host 2001:db8:51::11 or host 2001:db8:51::12 or host 2001:db8:51::13 or host 2001:db8:51::14 or host 2001:db8:51::15"
 ONION="(esp or udp port 500 or udp port 4500) and ($RELAYS)"
 CLEAR="(ip or ip6) and not ($ONION) and not ($DISCOVERY)"
+# What routers, and a guard without charon, say to the client of what did not arrive: not the client's word.
+ERRORS="(icmp and icmp[0] == 3 and dst host $CLIENT4) or (icmp6 and ip6[40] == 1 and dst host $CLIENT6)"
 # ESP only, with or without UDP (RFC 3948: the SPI of IKE is 0, a keepalive has one byte).
 ESP4='(ip proto 50 or (ip and udp port 4500 and udp[4:2] > 12 and udp[8:4] != 0))'
 ESP6='(ip6 proto 50 or (ip6 and udp port 4500 and ip6[44:2] > 12 and ip6[48:4] != 0))'

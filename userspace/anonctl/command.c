@@ -12,7 +12,7 @@
 #define ONLINE (OPT_BIT(OPT_JSON) | OPT_BIT(OPT_SOCKET))
 #define UP_OPTIONS                                                                                                     \
 	(OPT_BIT(OPT_HOPS) | OPT_BIT(OPT_PATH) | OPT_BIT(OPT_TO) | OPT_BIT(OPT_FROM) | OPT_BIT(OPT_USER) |             \
-	 OPT_BIT(OPT_PORT) | OPT_BIT(OPT_WAIT) | OPT_BIT(OPT_NO_WAIT) | ONLINE)
+	 OPT_BIT(OPT_PORT) | OPT_BIT(OPT_EXCEPT) | OPT_BIT(OPT_WAIT) | OPT_BIT(OPT_NO_WAIT) | ONLINE)
 #define DOCTOR_OPTIONS                                                                                                 \
 	(OPT_BIT(OPT_RELAY) | OPT_BIT(OPT_EXIT) | OPT_BIT(OPT_GATEWAY) | OPT_BIT(OPT_NETWORK) | OPT_BIT(OPT_KEY) |     \
 	 ONLINE)
@@ -27,6 +27,8 @@ static const struct command commands[] = {
 	  OPT_BIT(OPT_ALL) | OPT_BIT(OPT_WAIT) | OPT_BIT(OPT_NO_WAIT) | ONLINE, 0, 0, 1, run_circuit_new },
 	{ "circuit list", "", "list the circuits of this client or relay", ONLINE, 0, 0, 0, run_circuit_list },
 	{ "circuit show", "ID", "show one circuit", ONLINE, 0, 1, 1, run_circuit_show },
+	{ "run", "-- COMMAND...", "run a command in a network of its own that a circuit carries",
+	  OPT_BIT(OPT_OWN) | OPT_BIT(OPT_USER), 0, 1, NO_LIMIT, run_run },
 	{ "relay list", "", "list the relays of the network", ONLINE, 0, 0, 0, run_relay_list },
 	{ "link list", "", "list the overlay links", ONLINE, 0, 0, 0, run_link_list },
 	{ "status", "", "show what the daemon does and counts", ONLINE, 0, 0, 0, run_status },

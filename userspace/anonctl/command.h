@@ -44,6 +44,8 @@ int run_status(const struct call *call);
 int run_off(const struct call *call);
 int run_drain(const struct call *call);
 int run_reload(const struct call *call);
+/* run.c: becomes the command */
+int run_run(const struct call *call);
 /* metrics.c */
 int run_metrics(const struct call *call);
 /* doctor.c: the daemon's checks and our own */

@@ -108,7 +108,7 @@ static int add_prefix(json_t *list, const char *option, const char *text, struct
 	return json_array_append_new(list, json_string(canonical)) < 0 ? error_set(err, -ENOMEM, "out of memory") : 0;
 }
 
-/* --to or --from, by their name also in the request. */
+/* --to, --from or --except, by their name also in the request. */
 static int add_prefixes(json_t *args, const struct arguments *a, enum opt o, struct error *err)
 {
 	const char *name = option_infos[o].name;
@@ -208,6 +208,8 @@ static int up_args(const struct arguments *a, json_t *args, uint32_t *ret_wait, 
 		r = add_prefixes(args, a, OPT_TO, err);
 	if (r == 0 && arguments_has(a, OPT_FROM))
 		r = add_prefixes(args, a, OPT_FROM, err);
+	if (r == 0 && arguments_has(a, OPT_EXCEPT))
+		r = add_prefixes(args, a, OPT_EXCEPT, err);
 	if (r == 0 && arguments_has(a, OPT_USER))
 		r = add_users(args, a, err);
 	if (r == 0 && arguments_has(a, OPT_PORT))

@@ -15,7 +15,7 @@ const struct option_info option_infos[N_OPTS] = {
 	[OPT_PATH] = { "path", "A,B,C", "exactly these relays, guard first", false },
 	[OPT_TO] = { "to", "PREFIX", "destinations that the circuit carries", true },
 	[OPT_FROM] = { "from", "PREFIX|lan", "at a gateway: the hosts that the circuit serves, or all others", true },
-	[OPT_USER] = { "user", "USER", "only what this user's programs send", true },
+	[OPT_USER] = { "user", "USER", "only this user's packets; for run: as whom", true },
 	[OPT_PORT] = { "port", "[tcp/|udp/]PORT[-PORT]", "only what is for this port", true },
 	[OPT_WAIT] = { "wait", "SECONDS", "how long to wait until it is open", false },
 	[OPT_NO_WAIT] = { "no-wait", NULL, "do not wait until it is open", false },
@@ -35,6 +35,8 @@ const struct option_info option_infos[N_OPTS] = {
 	[OPT_DEADLINE] = { "deadline", "SECONDS", "when to close the circuits that are left", false },
 	[OPT_CANCEL] = { "cancel", NULL, "take circuits again", false },
 	[OPT_HTTP] = { "http", NULL, "answer one HTTP request on standard input and output", false },
+	[OPT_EXCEPT] = { "except", "PREFIX", "destinations that it does not carry, reached directly", true },
+	[OPT_OWN] = { "own", "N", "the number of the network, 1 unless said", false },
 };
 
 static int take(struct arguments *a, enum opt o, const char *value, struct error *err)

@@ -37,6 +37,8 @@ enum opt {
 	OPT_DEADLINE,
 	OPT_CANCEL,
 	OPT_HTTP,
+	OPT_OWN,
+	OPT_EXCEPT,
 	N_OPTS,
 };
 

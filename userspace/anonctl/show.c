@@ -100,14 +100,21 @@ static const char *where(const json_t *circuit, char buf[JOIN_MAX])
 	return buf;
 }
 
-/* And for which ports and users. */
+/* And for which ports and users, and what not. */
 static const char *selection(const json_t *circuit, char buf[JOIN_MAX])
 {
-	const json_t *users = json_object_get(circuit, "users"), *ports = json_object_get(circuit, "ports"), *v;
+	const json_t *users = json_object_get(circuit, "users"), *ports = json_object_get(circuit, "ports");
+	const json_t *except = json_object_get(circuit, "except"), *v;
 	char base[JOIN_MAX], text[JOIN_MAX];
 	size_t len, i;
 
-	snprintf(buf, JOIN_MAX, "%s", where(circuit, base));
+	/* What leaves in clear comes first: it must not be what is cut off. */
+	if (json_array_size(except))
+		snprintf(buf, JOIN_MAX, "all but %.*s: ", JOIN_MAX - 16, join(except, ", ", text));
+	else
+		buf[0] = '\0';
+	len = strlen(buf);
+	snprintf(buf + len, JOIN_MAX - len, "%s", where(circuit, base));
 	len = strlen(buf);
 	if (json_array_size(ports))
 		snprintf(buf + len, JOIN_MAX - len, ", %s", join(ports, ", ", text));

@@ -85,6 +85,28 @@ static int read_ports(const json_t *list, struct selection *s, struct error *err
 	return 0;
 }
 
+static int read_except(const json_t *list, struct selection *s, struct error *err)
+{
+	size_t n = json_array_size(list);
+
+	if (absent(list))
+		return 0;
+	if (n < 1 || n > EXCEPT_MAX)
+		return error_set(err, -EINVAL, "except: a list of 1 to %d prefixes", EXCEPT_MAX);
+	for (size_t i = 0; i < n; i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+		bool again = false;
+
+		if (!text || prefix_parse(text, &s->except[s->n_except]) < 0 || !s->except[s->n_except].len)
+			return error_set(err, -EINVAL, "except: %.60s is not a prefix such as 192.168.1.0/24",
+					 text ? text : "an element");
+		for (size_t k = 0; k < s->n_except && !again; k++)
+			again = prefix_same(&s->except[k], &s->except[s->n_except]);
+		s->n_except += !again;
+	}
+	return 0;
+}
+
 int selection_from_json(const json_t *j, bool everything, struct selection *ret, struct error *err)
 {
 	struct selection s = { 0 };
@@ -94,8 +116,15 @@ int selection_from_json(const json_t *j, bool everything, struct selection *ret,
 		r = read_users(json_object_get(j, "users"), &s, err);
 	if (r == 0)
 		r = read_ports(json_object_get(j, "ports"), &s, err);
+	if (r == 0)
+		r = read_except(json_object_get(j, "except"), &s, err);
+	if (r == 0 && s.n_except && (s.lan || selection_narrow(&s)))
+		r = error_set(err, -EINVAL, "except goes neither with from, nor with users, nor with ports");
 	if (r == 0 && s.lan && selection_narrow(&s))
 		r = error_set(err, -EINVAL, "from goes neither with users nor with ports");
+	if (r == 0 && s.n_except && !selection_valid(&s))
+		r = error_set(err, -EINVAL,
+			      "except: each within a destination and around none; of fd00::/8 a /48 at most");
 	if (r == 0 && !selection_valid(&s))
 		r = error_set(err, -EINVAL, "more than %d combinations of destinations, users and ports",
 			      SELECTORS_MAX);
@@ -107,16 +136,23 @@ int selection_from_json(const json_t *j, bool everything, struct selection *ret,
 	return 0;
 }
 
-void selection_to_json(const struct selection *s, json_t *j)
+static json_t *prefixes_json(const struct prefix *v, size_t n)
 {
-	json_t *prefixes = json_array(), *users = json_array(), *ports = json_array();
+	json_t *list = json_array();
 
-	for (size_t i = 0; i < s->n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		char text[PREFIX_TEXT_MAX];
 
-		prefix_format(&s->prefixes[i], text);
-		json_array_append_new(prefixes, json_string(text));
+		prefix_format(&v[i], text);
+		json_array_append_new(list, json_string(text));
 	}
+	return list;
+}
+
+void selection_to_json(const struct selection *s, json_t *j)
+{
+	json_t *users = json_array(), *ports = json_array();
+
 	for (size_t i = 0; i < s->n_users; i++)
 		json_array_append_new(users, json_integer(s->users[i]));
 	for (size_t i = 0; i < s->n_ports; i++) {
@@ -125,11 +161,13 @@ void selection_to_json(const struct selection *s, json_t *j)
 		port_range_format(&s->ports[i], text);
 		json_array_append_new(ports, json_string(text));
 	}
-	json_object_set_new(j, s->lan ? "from" : "to", prefixes);
+	json_object_set_new(j, s->lan ? "from" : "to", prefixes_json(s->prefixes, s->n));
 	if (s->n_users)
 		json_object_set(j, "users", users);
 	if (s->n_ports)
 		json_object_set(j, "ports", ports);
+	if (s->n_except)
+		json_object_set_new(j, "except", prefixes_json(s->except, s->n_except));
 	json_decref(users);
 	json_decref(ports);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A selection as it stands in requests, answers and files: `to` or `from`, `users`, `ports`. Pure. */
+/* A selection as it stands in requests, answers and files: `to` or `from`, `users`, `ports`, `except`. Pure. */
 #pragma once
 
 #include <jansson.h>

@@ -120,6 +120,10 @@ static int put_metrics(struct nl_msg *m, const struct kobj_route *r)
 	return 0;
 }
 
+static const uint8_t route_types[] = {
+	[ROUTE_UNICAST] = RTN_UNICAST, [ROUTE_UNREACHABLE] = RTN_UNREACHABLE, [ROUTE_THROW] = RTN_THROW
+};
+
 static int encode_route(const struct kobj_route *r, bool add, const struct devices *devs, struct nl_msg **ret)
 {
 	bool unicast = r->type == ROUTE_UNICAST;
@@ -132,7 +136,7 @@ static int encode_route(const struct kobj_route *r, bool add, const struct devic
 			      .rtm_table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC,
 			      .rtm_protocol = RTPROT_ANON,
 			      .rtm_scope = unicast && r->dst.family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
-			      .rtm_type = unicast ? RTN_UNICAST : RTN_UNREACHABLE };
+			      .rtm_type = route_types[r->type] };
 	_cleanup_(cleanup_msg) struct nl_msg *m =
 		message(add ? RTM_NEWROUTE : RTM_DELROUTE, add_flags(add), &head, sizeof(head));
 	if (!m || nla_put_u32(m, RTA_TABLE, r->table) < 0 || nla_put_u32(m, RTA_PRIORITY, r->metric) < 0)
@@ -353,6 +357,16 @@ static int get_route_addrs(const struct rtmsg *head, struct nlattr **a, struct k
 	return e;
 }
 
+static int get_route_type(const struct rtmsg *head, struct kobj_route *ret)
+{
+	for (size_t i = ROUTE_UNICAST; i < ARRAY_SIZE(route_types); i++)
+		if (head->rtm_type == route_types[i]) {
+			ret->type = (enum kobj_route_type)i;
+			return 0;
+		}
+	return -ENOENT;
+}
+
 static int decode_route(const struct nlmsghdr *h, const struct devices *devs, struct kobject *ret)
 {
 	static const struct nla_policy policy[RTA_MAX + 1] = {
@@ -362,14 +376,12 @@ static int decode_route(const struct nlmsghdr *h, const struct devices *devs, st
 	if (nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof(struct rtmsg), a, RTA_MAX, policy) < 0)
 		return -EBADMSG;
 	const struct rtmsg *head = nlmsg_data(h);
-	if (head->rtm_protocol != RTPROT_ANON || (head->rtm_type != RTN_UNICAST && head->rtm_type != RTN_UNREACHABLE) ||
-	    head->rtm_flags & RTM_F_CLONED)
-		return -ENOENT;
 	struct kobject o = { .type = KOBJ_ROUTE };
+	if (head->rtm_protocol != RTPROT_ANON || get_route_type(head, &o.route) < 0 || head->rtm_flags & RTM_F_CLONED)
+		return -ENOENT;
 	int r = get_route_addrs(head, a, &o.route);
 	if (r < 0)
 		return r;
-	o.route.type = head->rtm_type == RTN_UNICAST ? ROUTE_UNICAST : ROUTE_UNREACHABLE;
 	o.route.table = a[RTA_TABLE] ? nla_get_u32(a[RTA_TABLE]) : head->rtm_table;
 	o.route.metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
 	get_metrics(a[RTA_METRICS], &o.route);

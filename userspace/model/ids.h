@@ -38,6 +38,7 @@
 #define RULE_PREF_LAN_OWN 7040 /* a gateway's own packets, to what main knows other than by its default route */
 #define RULE_PREF_NARROW 7041  /* users and ports: the tables of their selections */
 #define RULE_PREF_ANON 7042    /* RT_TABLE_ANON */
+#define RULE_PREF_NAMES 7043   /* questions for names to what RT_TABLE_ANON throws out: the table of that selection */
 /* At a client charon has a routing rule to a table of its own, which stays empty (scripts/anon-charon). */
 #define RT_TABLE_CHARON 7043
 #define RULE_PREF_CHARON 7043

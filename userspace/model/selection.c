@@ -9,6 +9,8 @@
 
 #include "model/prefix.h"
 
+#define ULA_SITE_BITS 48 /* RFC 4193 section 3.1 */
+
 /* 1..65535 in plain decimal, up to a character of stop or the end. NULL: none. */
 static const char *parse_port(const char *text, uint16_t *ret)
 {
@@ -65,12 +67,36 @@ bool selection_all(const struct selection *s, uint8_t family)
 	return false;
 }
 
+static bool is_inside(const struct prefix *p, const struct prefix *of)
+{
+	return p->len > of->len && prefix_overlaps(p, of);
+}
+
+/* Each within a destination, none around one: then routes and kill switch say the same. Not the overlay's own range. */
+static bool exceptions_valid(const struct selection *s)
+{
+	static const struct prefix overlay = { .family = AF_INET6, .a6 = { .s6_addr = { 0xfd } }, .len = 8 };
+
+	for (size_t i = 0; i < s->n_except; i++) {
+		const struct prefix *e = &s->except[i];
+		bool inside = false, around = prefix_overlaps(e, &overlay) && e->len < ULA_SITE_BITS;
+
+		for (size_t k = 0; k < s->n; k++) {
+			inside |= is_inside(e, &s->prefixes[k]);
+			around |= s->prefixes[k].len >= e->len && prefix_overlaps(e, &s->prefixes[k]);
+		}
+		if (!inside || around)
+			return false;
+	}
+	return s->n_except == 0 || !(s->lan || selection_narrow(s));
+}
+
 bool selection_valid(const struct selection *s)
 {
 	size_t users = s->n_users ? s->n_users : 1, ports = s->n_ports ? s->n_ports : 1;
 
 	if (s->n == 0 || s->n_users > USERS_MAX || s->n_ports > PORTS_MAX || s->n > SELECTORS_MAX / (users * ports) ||
-	    (s->lan && selection_narrow(s)))
+	    (s->lan && selection_narrow(s)) || s->n_except > EXCEPT_MAX || !exceptions_valid(s))
 		return false;
 	for (size_t i = 0; i < s->n_ports; i++)
 		if (s->ports[i].first == 0 || s->ports[i].last < s->ports[i].first ||
@@ -103,6 +129,11 @@ static bool within(const struct selection *a, const struct selection *b)
 		found = false;
 		for (size_t k = 0; k < b->n_ports && !found; k++)
 			found = ports_same(&a->ports[i], &b->ports[k]);
+	}
+	for (size_t i = 0; i < a->n_except && found; i++) {
+		found = false;
+		for (size_t k = 0; k < b->n_except && !found; k++)
+			found = prefix_same(&a->except[i], &b->except[k]);
 	}
 	return found;
 }
@@ -148,10 +179,22 @@ static bool prefixes_meet(const struct selection *a, const struct selection *b)
 	return false;
 }
 
+/* What one throws out of the table that both are in would not reach the other. */
+static bool exceptions_meet(const struct selection *a, const struct selection *b)
+{
+	for (size_t i = 0; i < a->n_except; i++)
+		for (size_t k = 0; k < b->n; k++)
+			if (is_inside(&a->except[i], &b->prefixes[k]))
+				return true;
+	return false;
+}
+
 bool selection_conflict(const struct selection *a, const struct selection *b)
 {
-	return a->lan == b->lan && selection_narrow(a) == selection_narrow(b) && users_meet(a, b) && ports_meet(a, b) &&
-	       prefixes_meet(a, b);
+	if (a->lan != b->lan || selection_narrow(a) != selection_narrow(b))
+		return false;
+	return (users_meet(a, b) && ports_meet(a, b) && prefixes_meet(a, b)) || exceptions_meet(a, b) ||
+	       exceptions_meet(b, a);
 }
 
 void selection_clear(struct selection *s)

@@ -14,6 +14,7 @@
 #define SELECTORS_MAX 256 /* prefixes of one circuit; and of all combinations with users and ports */
 #define USERS_MAX 8
 #define PORTS_MAX 16
+#define EXCEPT_MAX 16
 
 struct port_range {
 	uint8_t proto; /* IPPROTO_TCP, IPPROTO_UDP */
@@ -28,6 +29,8 @@ struct selection {
 	size_t n_users; /* 0: all */
 	struct port_range ports[PORTS_MAX];
 	size_t n_ports; /* 0: all, and all protocols */
+	struct prefix except[EXCEPT_MAX];
+	size_t n_except; /* parts of the destinations that are not meant, but for names; not with lan, users, ports */
 };
 
 /* "tcp/443", "udp/5000-5010"; 1 to 65534. -EINVAL. */
@@ -42,7 +45,7 @@ static inline bool selection_narrow(const struct selection *s)
 }
 /* Everything of a family, of those users. */
 bool selection_all(const struct selection *s, uint8_t family);
-/* 1 to SELECTORS_MAX of all combinations, numbers in order, hosts of a LAN without users and ports. */
+/* 1 to SELECTORS_MAX of all combinations, numbers in order, hosts of a LAN and exceptions by themselves. */
 bool selection_valid(const struct selection *s);
 bool selection_same(const struct selection *a, const struct selection *b);
 /*

@@ -74,7 +74,7 @@ struct kobj_addr {
 	struct prefix addr; /* host bits kept */
 };
 
-enum kobj_route_type { ROUTE_UNICAST = 1, ROUTE_UNREACHABLE };
+enum kobj_route_type { ROUTE_UNICAST = 1, ROUTE_UNREACHABLE, ROUTE_THROW };
 
 /* Every route of ours has the protocol RTPROT_ANON. */
 struct kobj_route {

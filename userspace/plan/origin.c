@@ -363,8 +363,8 @@ int plan_origin_circuit(struct plan *p, const struct origin_circuit *c, const st
 }
 
 /*
- * A changed destination is routed once more, in IPv4 without regard to the user who sends (ip_route_me_harder): so what
- * is going to be changed gets a mark that leads to the same table.
+ * A changed destination is routed once more, in IPv4 without regard to user and port (ip_route_me_harder): so what is
+ * going to be changed gets a mark that leads to the same table.
  */
 static int circuit_dns_way(struct plan *p, const struct chainlink *k)
 {
@@ -399,7 +399,7 @@ static int circuit_dns(struct plan *p, const struct chainlink *k, const struct s
 	struct chain chain;
 	if (!four && !six)
 		return 0;
-	if (selection_narrow(sel)) {
+	if (selection_narrow(sel) || sel->n_except) {
 		int r = circuit_dns_way(p, k);
 		if (r < 0)
 			return r;
@@ -448,6 +448,8 @@ int plan_origin_routes(struct plan *p, const struct origin_circuit *c, const str
 	if (sel->lan)
 		return lans && lans->n ? lan_routes(p, &k, sel, lans) : -EINVAL;
 	if (!selection_narrow(sel))
-		return destination_routes(p, &k, sel);
+		r = destination_routes(p, &k, sel);
+	if (r < 0 || (!selection_narrow(sel) && !sel->n_except))
+		return r;
 	return origin_default_routes(p, &k, RT_TABLE_SELECTION_BASE + slot_selection(c->slot), true);
 }

@@ -27,6 +27,7 @@
 #define OVERLAY_PREFIX "fd00::/8"	     /* every overlay address lies in it */
 #define ROUTE_METRIC 1024		     /* of overlay routes */
 #define ROUTE_METRIC_UNREACHABLE 0x7f000000u /* + selection id */
+#define ROUTE_METRIC_EXCEPT 0x80000000u	     /* + selection id; what another selection says of it comes first */
 #define SELECTION_MAX 0x00ffffffu
 #define PLAN_POOL_BITS 16    /* a guard's pool: so many low bits of its clients' addresses differ */
 #define OVERLAY_HOPLIMIT 63  /* of every packet inside a link, whoever sent it */

@@ -36,7 +36,8 @@ static char *list_of(const struct prefix *v, size_t n, uint8_t family)
 struct judged {
 	uint32_t id;
 	const struct selection *sel;
-	char *list4, *list6; /* destinations */
+	char *list4, *list6;	 /* destinations */
+	char *except4, *except6; /* those that are not meant */
 };
 
 static void users_text(const struct selection *sel, char ret[USERS_MAX * 12 + 24])
@@ -55,6 +56,24 @@ static void port_text(const struct selection *sel, size_t i, char ret[32])
 	if (i < sel->n_ports)
 		snprintf(ret, 32, "%s dport %u-%u ", sel->ports[i].proto == IPPROTO_TCP ? "tcp" : "udp",
 			 sel->ports[i].first, sel->ports[i].last);
+}
+
+/* DNS, also over TLS (RFC 7858), NetBIOS names (RFC 1002), multicast DNS (RFC 6762), LLMNR (RFC 4795). */
+#define PORTS_OF_NAMES "{ 53, 137, 853, 5353, 5355 }"
+
+/* What is excepted, goes where it always went. */
+static void except_family(struct chain *c, const char *ip, const char *list)
+{
+	if (!*list)
+		return;
+	chain_rule(c, "%s daddr { %s } " MATCH_PORTED " th dport != " PORTS_OF_NAMES " accept", ip, list);
+	chain_rule(c, "%s daddr { %s } meta l4proto != { tcp, udp } accept", ip, list);
+}
+
+static void except(struct chain *c, const struct judged *j)
+{
+	except_family(c, "ip", j->except4);
+	except_family(c, "ip6", j->except6);
 }
 
 /* What is selected by more than destinations stays in its own circuit. */
@@ -101,6 +120,7 @@ static int judged_chain(struct plan *p, const struct judged *j, bool post)
 	chain_open(&c, NFT_INET, name, "type filter hook %s; policy accept;", post ? HOOK_POST : "output priority 10");
 	if (post)
 		chain_rule(&c, "iifname \"" DEV_CIRC "\" accept");
+	except(&c, j);
 	judge_family(&c, j, AF_INET, post);
 	judge_family(&c, j, AF_INET6, post);
 	return chain_close(&c, p);
@@ -117,6 +137,7 @@ static int passing_chain(struct plan *p, const struct judged *j)
 	snprintf(name, sizeof(name), "kill%u_forward", j->id);
 	chain_open(&c, NFT_INET, name, "type filter hook forward priority 10; policy accept;");
 	chain_rule(&c, "jump kill_passing");
+	except(&c, j);
 	size_t i = 0;
 	do {
 		char port[32];
@@ -148,6 +169,31 @@ static int unreachable_destinations(struct plan *p, uint32_t id, const struct pr
 			again = prefix_same(&dst[j], &dst[i]);
 		if (!again)
 			r = build_unreachable(p, dst[i], RT_TABLE_ANON, ROUTE_METRIC_UNREACHABLE + id);
+	}
+	return r;
+}
+
+/*
+ * Exceptions: the main table's, unless another selection is for them. Questions for names to a resolver there go where
+ * all else goes, into the circuit.
+ */
+static int exceptions(struct plan *p, uint32_t id, const struct selection *sel)
+{
+	static const uint8_t protos[] = { IPPROTO_UDP, IPPROTO_TCP };
+	int r = sel->n_except ? build_nowhere(p, RT_TABLE_SELECTION_BASE + id, ROUTE_METRIC_UNREACHABLE + id) : 0;
+	for (size_t i = 0; i < sel->n_except && r >= 0; i++) {
+		const struct prefix *to = &sel->except[i];
+		r = build_route(p, &(struct kobj_route){ .type = ROUTE_THROW,
+							 .dst = *to,
+							 .table = RT_TABLE_ANON,
+							 .metric = ROUTE_METRIC_EXCEPT + id });
+		for (size_t k = 0; k < ARRAY_SIZE(protos) && r >= 0; k++)
+			r = build_rule(p, &(struct kobj_rule){ .family = to->family,
+							       .pref = RULE_PREF_NAMES,
+							       .local = true,
+							       .to = *to,
+							       .port = { protos[k], 53, 53 },
+							       .table = RT_TABLE_SELECTION_BASE + id });
 	}
 	return r;
 }
@@ -205,23 +251,30 @@ static int narrow_rules(struct plan *p, uint32_t id, const struct selection *sel
 
 int plan_selection(struct plan *p, uint32_t id, const struct selection *sel, const struct lans *lans)
 {
-	bool judged = sel->lan || selection_narrow(sel); /* which circuit it is, not only that it is one */
-	if (id > (judged ? CIRCUIT_ID_MAX : SELECTION_MAX) || !selection_valid(sel))
+	bool own = sel->lan || selection_narrow(sel) || sel->n_except; /* has a table of its own */
+	if (id > (own ? CIRCUIT_ID_MAX : SELECTION_MAX) || !selection_valid(sel))
 		return -EINVAL;
 	for (size_t i = 0; i < sel->n; i++)
 		if (!prefix_valid(&sel->prefixes[i]))
+			return -EINVAL;
+	for (size_t i = 0; i < sel->n_except; i++)
+		if (!prefix_valid(&sel->except[i]))
 			return -EINVAL;
 	if (sel->lan)
 		return lans && lans->n ? lan_selection(p, id, sel, lans) : -EINVAL;
 	_cleanup_free_ char *list4 = list_of(sel->prefixes, sel->n, AF_INET);
 	_cleanup_free_ char *list6 = list_of(sel->prefixes, sel->n, AF_INET6);
-	if (!list4 || !list6)
+	_cleanup_free_ char *except4 = list_of(sel->except, sel->n_except, AF_INET);
+	_cleanup_free_ char *except6 = list_of(sel->except, sel->n_except, AF_INET6);
+	if (!list4 || !list6 || !except4 || !except6)
 		return -ENOMEM;
-	int r = kill_chains(p, &(struct judged){ .id = id, .sel = sel, .list4 = list4, .list6 = list6 });
+	int r = kill_chains(p, &(struct judged){ id, sel, list4, list6, except4, except6 });
 	if (r < 0)
 		return r;
-	return selection_narrow(sel) ? narrow_rules(p, id, sel)
-				     : unreachable_destinations(p, id, sel->prefixes, sel->n);
+	if (selection_narrow(sel))
+		return narrow_rules(p, id, sel);
+	r = unreachable_destinations(p, id, sel->prefixes, sel->n);
+	return r < 0 ? r : exceptions(p, id, sel);
 }
 
 int plan_selection_rules(struct plan *p, const struct lans *lans, const struct plan *selections)

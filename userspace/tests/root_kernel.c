@@ -188,15 +188,21 @@ static int client_base(struct plan *p)
 	return e;
 }
 
-/* Everything through circuit 0. */
+/* Everything but two networks through circuit 1. */
 static int client_full(struct plan *p)
 {
 	struct prefix any[2] = { { .family = AF_INET }, { .family = AF_INET6 } };
-	struct origin_circuit c = circuit_of(0);
-	int e = plan_selection(p, 1, TO(any, 2), NULL);
+	struct selection sel = { .prefixes = any,
+				 .n = 2,
+				 .except = { { .family = AF_INET, .len = 24 }, { .family = AF_INET6, .len = 64 } },
+				 .n_except = 2 };
+	struct origin_circuit c = circuit_of(1);
+	inet_pton(AF_INET, "203.0.113.0", &sel.except[0].a4);
+	inet_pton(AF_INET6, "2001:db8:113::", &sel.except[1].a6);
+	int e = plan_selection(p, 1, &sel, NULL);
 	if (e >= 0)
-		e = plan_origin_service(p, &c, TO(any, 2), NULL);
-	return e < 0 ? e : plan_origin_routes(p, &c, TO(any, 2), NULL);
+		e = plan_origin_service(p, &c, &sel, NULL);
+	return e < 0 ? e : plan_origin_routes(p, &c, &sel, NULL);
 }
 
 /* part: "all", "base", "full" (client), or a slot number (client). */

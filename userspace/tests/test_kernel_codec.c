@@ -77,8 +77,10 @@ static void objects(struct plan *p)
 					  .n_users = 1,
 					  .ports = { { IPPROTO_UDP, 5000, 5010 } },
 					  .n_ports = 1 };
+	const struct selection most = { .prefixes = sel, .n = 2, .except = { from[0], from[1] }, .n_except = 2 };
 	assert_int_equal(plan_client_base(p, &lans), 0);
 	assert_int_equal(plan_selection(p, 4, &narrow, NULL), 0);
+	assert_int_equal(plan_selection(p, 5, &most, NULL), 0);
 	assert_int_equal(plan_selection(p, 3, HOSTS(from, 2), &lans), 0);
 	assert_int_equal(plan_selection(p, 3, TO(sel, 2), NULL), 0);
 	assert_int_equal(plan_link(p, &l), 0);

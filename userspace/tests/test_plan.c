@@ -726,6 +726,48 @@ static void selection(void **state)
 	assert_int_equal(plan_selection(&p, SELECTION_MAX + 1, TO(&dst[1], 1), NULL), -EINVAL);
 }
 
+/* What is excepted passes but for questions for names, which go where all else goes. */
+static void exceptions(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	struct prefix to[] = { { .family = AF_INET }, { .family = AF_INET6 } };
+	struct selection sel = { .prefixes = to, .n = 2, .n_except = 1 };
+	struct origin_circuit c = circuit(3);
+	sel.except[0] = prefix4(addr4("192.168.1.0"), 24);
+	assert_int_equal(plan_selection(&p, 3, &sel, NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		static const char *const chains[] = { "kill3", "kill3_post", "kill3_forward" };
+		const char *rules = chain_named(&p, chains[i])->rules;
+		const char *passes = strstr(rules, "ip daddr { 192.168.1.0/24 } meta l4proto { tcp, udp } th dport != "
+						   "{ 53, 137, 853, 5353, 5355 } accept\n"
+						   "ip daddr { 192.168.1.0/24 } meta l4proto != { tcp, udp } accept\n");
+		assert_non_null(passes);
+		assert_true(passes < strstr(rules, "0.0.0.0/0"));
+	}
+	assert_int_equal(count(&p, KOBJ_RULE), 2);
+	assert_int_equal(nth(&p, KOBJ_RULE, 0)->rule.port.first, 53);
+	assert_true(nth(&p, KOBJ_RULE, 0)->rule.pref > RULE_PREF_ANON); /* what others say of it comes first */
+	assert_int_equal(nth(&p, KOBJ_RULE, 0)->rule.to.len, 24);
+	assert_int_equal(nth(&p, KOBJ_RULE, 0)->rule.table, RT_TABLE_SELECTION_BASE + 3);
+	const struct kobj_route *throw = &nth(&p, KOBJ_ROUTE, count(&p, KOBJ_ROUTE) - 1)->route;
+	assert_int_equal(throw->type, ROUTE_THROW);
+	assert_int_equal(throw->table, RT_TABLE_ANON);
+	assert_true(throw->metric > ROUTE_METRIC_UNREACHABLE + SELECTION_MAX);
+	plan_clear(&p);
+	c.inner.dns4 = addr4("100.96.0.1");
+	assert_int_equal(lead_into(&p, &c, &sel, NULL), 0);
+	assert_non_null(chain_named(&p, "asks_anon3")); /* a resolver in what is excepted */
+	assert_int_equal(count(&p, KOBJ_ROUTE), 4);	/* of the selection's table too */
+	plan_clear(&p);
+	sel.users[0] = 1000;
+	sel.n_users = 1;
+	assert_int_equal(plan_selection(&p, 3, &sel, NULL), -EINVAL);
+	sel.n_users = 0;
+	sel.except[0].len = 0;
+	assert_int_equal(plan_selection(&p, 3, &sel, NULL), -EINVAL);
+}
+
 /* More than destinations: a routing rule for each combination, and out of no circuit but its own. */
 static void narrow_selection(void **state)
 {
@@ -1004,6 +1046,7 @@ int main(void)
 		cmocka_unit_test(origin_ipv4_only),
 		cmocka_unit_test(origins_refused),
 		cmocka_unit_test(selection),
+		cmocka_unit_test(exceptions),
 		cmocka_unit_test(narrow_selection),
 		cmocka_unit_test(lan_names),
 		cmocka_unit_test(gateway_base),

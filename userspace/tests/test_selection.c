@@ -53,6 +53,13 @@ static void conflicts(void **state)
 		{ "{\"users\":[7],\"to\":[\"192.0.2.0/24\"]}", "{\"users\":[7],\"to\":[\"192.0.2.7\"]}", true },
 		{ "{\"users\":[7],\"to\":[\"192.0.2.0/24\"]}", "{\"users\":[7],\"to\":[\"192.0.3.0/24\",\"::/0\"]}",
 		  false },
+		/* what is excepted is thrown out of the table for all destinations */
+		{ "{\"except\":[\"192.168.1.0/24\"]}", "{\"to\":[\"192.168.0.0/16\"]}", true },
+		{ "{\"except\":[\"192.168.1.0/24\"]}", "{\"to\":[\"192.168.1.0/24\"]}", false },
+		{ "{\"except\":[\"192.168.1.0/24\"]}", "{\"to\":[\"192.168.1.7\"]}", false },
+		{ "{\"except\":[\"192.168.1.0/24\"]}", "{\"to\":[\"10.0.0.0/8\"]}", false },
+		{ "{\"except\":[\"192.168.1.0/24\"]}", "{\"users\":[7]}", false },
+		{ "{\"except\":[\"192.168.1.0/24\"]}", "{\"from\":[\"192.168.0.0/16\"]}", false },
 		/* hosts of a LAN: named once, or all others */
 		{ "{\"from\":[\"0.0.0.0/0\"]}", "{\"from\":[\"192.168.1.0/24\"]}", false },
 		{ "{\"from\":[\"192.168.1.0/24\"]}", "{\"from\":[\"192.168.1.7\"]}", true },
@@ -89,6 +96,10 @@ static void sameness(void **state)
 	b.ports[0].last = 4;
 	assert_false(selection_same(&a, &b));
 	b.ports[0].last = 3;
+	b.except[b.n_except++] = (struct prefix){ .family = AF_INET6, .len = 8 };
+	assert_false(selection_same(&a, &b));
+	assert_false(selection_same(&b, &a));
+	b.n_except = 0;
 	b.n_users = 1;
 	assert_false(selection_same(&a, &b));
 	assert_false(selection_same(&b, &a));
@@ -105,6 +116,20 @@ static void as_json(void **state)
 		"{\"to\":[\"::/0\"],\"from\":[\"::/0\"]}",
 		"{\"from\":[\"::/0\"],\"users\":[1]}",
 		"{\"from\":[\"::/0\"],\"ports\":[\"tcp/1\"]}",
+		"{\"except\":[]}",
+		"{\"except\":\"192.168.1.0/24\"}",
+		"{\"except\":[7]}",
+		"{\"except\":[\"::/0\"]}",
+		"{\"except\":[\"fd00::/8\"]}",
+		"{\"except\":[\"fc00::/7\"]}",
+		"{\"except\":[\"fd12:3456:7800::/40\"]}",
+		"{\"to\":[\"10.0.0.0/8\"],\"except\":[\"10.0.0.0/8\"]}",
+		"{\"to\":[\"10.0.0.0/8\"],\"except\":[\"192.168.1.0/24\"]}",
+		"{\"to\":[\"0.0.0.0/0\",\"10.1.0.0/16\"],\"except\":[\"10.0.0.0/8\"]}",
+		"{\"except\":[\"192.168.1.7/24\"]}",
+		"{\"except\":[\"192.168.1.0/24\"],\"users\":[1]}",
+		"{\"except\":[\"192.168.1.0/24\"],\"ports\":[\"tcp/1\"]}",
+		"{\"except\":[\"192.168.1.0/24\"],\"from\":[\"::/0\"]}",
 		"{\"users\":[1.5]}",
 		"{\"users\":[0]}",
 		"{\"users\":[\"root\"]}",
