@@ -111,18 +111,25 @@ int onion_retire(struct onion *o)
 	return r;
 }
 
+static struct link link_of(const struct onion *o)
+{
+	return (struct link){ .kind = LINK_KIND_GUARD,
+			      .number = o->placed->guard_link,
+			      .peer = o->path[0].id,
+			      .self = o->placed->layers[0].a,
+			      .remote = o->placed->layers[0].o,
+			      .mtu = o->placed->link_mtu };
+}
+
 int onion_plan(const struct onion *o, struct plan *plan)
 {
+	struct link link;
 	int r;
 
 	if (!o->placed)
 		return 0;
-	r = plan_link(plan, &(struct link){ .kind = LINK_KIND_GUARD,
-					    .number = o->placed->guard_link,
-					    .peer = o->path[0].id,
-					    .self = o->placed->layers[0].a,
-					    .remote = o->placed->layers[0].o,
-					    .mtu = o->placed->link_mtu });
+	link = link_of(o);
+	r = plan_link(plan, &link);
 	return r < 0 ? r : own_plan(o, plan);
 }
 
@@ -414,6 +421,7 @@ int onion_restore(const struct onion_config *conf, const struct origin_record *r
 {
 	struct actions as = { 0 };
 	struct origin_config oc;
+	struct link link;
 	struct onion *o;
 	int r = in_kernel(&rec->circuit, have);
 
@@ -435,6 +443,8 @@ int onion_restore(const struct onion_config *conf, const struct origin_record *r
 		return r;
 	}
 	*ret = o;
+	link = link_of(o);
+	overlay_adopt(o->c.env->overlay, &link);
 	overlay_want(o->c.env->overlay, &o->path[0]);
 	run(o, &as);
 	return 0;

@@ -92,8 +92,8 @@ static void link_uninstall(const struct overlay_link *l)
 			kernel_error_text(l->o->c.kernel));
 }
 
-/* The device of a link, made if need be. NULL: could not be made (logged). */
-static struct overlay_link *link_attach(struct overlay *o, const struct link *link)
+/* The device of a link, made if need be. found: it was there, and stays if it cannot be used. NULL: (logged). */
+static struct overlay_link *link_attach(struct overlay *o, const struct link *link, bool found)
 {
 	struct overlay_link *l;
 	char name[IF_NAMESIZE];
@@ -112,7 +112,8 @@ static struct overlay_link *link_attach(struct overlay *o, const struct link *li
 
 		if (r < 0) {
 			log_err("link %u: cannot open its control socket: %s", link->number, strerror(-r));
-			link_uninstall(l);
+			if (!found)
+				link_uninstall(l);
 			free(l);
 			return NULL;
 		}
@@ -272,7 +273,7 @@ static void on_up(void *ctx, const struct link *link)
 		l = NULL;
 	}
 	if (!l)
-		l = link_attach(o, link);
+		l = link_attach(o, link, false);
 	if (!l)
 		return;
 	l->usable = false;
@@ -388,7 +389,7 @@ static int relay_devices(struct overlay *o, struct error *err)
 
 	if (r < 0)
 		return error_set(err, r, "cannot open the control socket on the overlay address: %s", strerror(-r));
-	if (o->c.conf->guard && !link_attach(o, &clients))
+	if (o->c.conf->guard && !link_attach(o, &clients, false))
 		return error_set(err, -EIO, "cannot make the clients' link device");
 	return 0;
 }
@@ -534,6 +535,13 @@ int overlay_want(struct overlay *o, const struct relay *peer)
 			link_table_wanted(o->table, &peer->id);
 	}
 	return r == 0 && link ? 1 : r;
+}
+
+/* Otherwise what stands of it would be in the way of a link with another address, and nobody would take it away. */
+void overlay_adopt(struct overlay *o, const struct link *link)
+{
+	if (link_table_find(o->table, &link->peer) == link->number && !find_number(o, link->number))
+		link_attach(o, link, true);
 }
 
 void overlay_drop(struct overlay *o, const struct relay_id *peer)

@@ -66,6 +66,8 @@ int overlay_set_network(struct overlay *o, const struct network *net);
 
 /* 1: it is up; 0: `up` or `failed` will tell. Negative errno: cannot even be tried. */
 int overlay_want(struct overlay *o, const struct relay *peer);
+/* Client: a link of an earlier run's, with the device and the address that a circuit still has, until charon tells. */
+void overlay_adopt(struct overlay *o, const struct link *link);
 /*
  * The host's way to the outside may be another: what is up is looked at and made anew if it carries nothing, what waits
  * after a failure is tried at once.
