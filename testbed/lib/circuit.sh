@@ -134,6 +134,11 @@ exit_says() { # <lines
 	anond_restart r3
 }
 anond_restart() { daemon_stop "$1" anond && anond_start "$1" && wait_for 60 on "$1" anonctl status; } # HOST
+# Restart the gateway with these interfaces as its LAN.
+lan_is() { # '"IFACE", "IFACE"'
+	sed -i "s/^lan = .*/lan = { $1 }/" "$(root_of client)/etc/anond/anond.conf"
+	anond_restart client
+}
 
 # Nothing of the daemon's own has a say in this.
 daemon_kill() { # HOST anond|charon

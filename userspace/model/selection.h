@@ -43,6 +43,11 @@ static inline bool selection_narrow(const struct selection *s)
 {
 	return s->n_users || s->n_ports;
 }
+/* A routing table of its own, RT_TABLE_SELECTION_BASE + its id. */
+static inline bool selection_has_table(const struct selection *s)
+{
+	return s->lan || selection_narrow(s) || s->n_except;
+}
 /* Everything of a family, of those users. */
 bool selection_all(const struct selection *s, uint8_t family);
 /* 1 to SELECTORS_MAX of all combinations, numbers in order, hosts of a LAN and exceptions by themselves. */

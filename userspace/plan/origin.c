@@ -399,7 +399,7 @@ static int circuit_dns(struct plan *p, const struct chainlink *k, const struct s
 	struct chain chain;
 	if (!four && !six)
 		return 0;
-	if (selection_narrow(sel) || sel->n_except) {
+	if (selection_has_table(sel)) {
 		int r = circuit_dns_way(p, k);
 		if (r < 0)
 			return r;
@@ -449,7 +449,7 @@ int plan_origin_routes(struct plan *p, const struct origin_circuit *c, const str
 		return lans && lans->n ? lan_routes(p, &k, sel, lans) : -EINVAL;
 	if (!selection_narrow(sel))
 		r = destination_routes(p, &k, sel);
-	if (r < 0 || (!selection_narrow(sel) && !sel->n_except))
+	if (r < 0 || !selection_has_table(sel))
 		return r;
 	return origin_default_routes(p, &k, RT_TABLE_SELECTION_BASE + slot_selection(c->slot), true);
 }

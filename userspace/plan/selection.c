@@ -251,8 +251,7 @@ static int narrow_rules(struct plan *p, uint32_t id, const struct selection *sel
 
 int plan_selection(struct plan *p, uint32_t id, const struct selection *sel, const struct lans *lans)
 {
-	bool own = sel->lan || selection_narrow(sel) || sel->n_except; /* has a table of its own */
-	if (id > (own ? CIRCUIT_ID_MAX : SELECTION_MAX) || !selection_valid(sel))
+	if (id > (selection_has_table(sel) ? CIRCUIT_ID_MAX : SELECTION_MAX) || !selection_valid(sel))
 		return -EINVAL;
 	for (size_t i = 0; i < sel->n; i++)
 		if (!prefix_valid(&sel->prefixes[i]))
