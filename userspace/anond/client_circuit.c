@@ -746,12 +746,20 @@ void client_circuit_link_up(struct client_circuit *cc, const struct link *link)
 		onion_link_up(cc->lead, link);
 }
 
-void client_circuit_link_down(struct client_circuit *cc, const struct relay_id *peer, bool failed)
+void client_circuit_link_down(struct client_circuit *cc, const struct relay_id *peer)
 {
 	if (cc->side && onion_uses(cc->side, peer))
-		onion_link_down(cc->side, failed);
+		onion_link_down(cc->side);
 	if (cc->lead && onion_uses(cc->lead, peer))
-		onion_link_down(cc->lead, failed);
+		onion_link_down(cc->lead);
+}
+
+void client_circuit_link_failed(struct client_circuit *cc, const struct relay_id *peer, const char *reason)
+{
+	if (cc->side && onion_uses(cc->side, peer))
+		onion_link_failed(cc->side, reason);
+	if (cc->lead && onion_uses(cc->lead, peer))
+		onion_link_failed(cc->lead, reason);
 }
 
 bool client_circuit_message(struct client_circuit *cc, const uint8_t *msg, size_t len)

@@ -121,7 +121,8 @@ const char *client_circuit_state(const struct client_circuit *cc);
 json_t *client_circuit_json(const struct client_circuit *cc, bool layers);
 
 void client_circuit_link_up(struct client_circuit *cc, const struct link *link);
-void client_circuit_link_down(struct client_circuit *cc, const struct relay_id *peer, bool failed);
+void client_circuit_link_down(struct client_circuit *cc, const struct relay_id *peer);
+void client_circuit_link_failed(struct client_circuit *cc, const struct relay_id *peer, const char *reason);
 bool client_circuit_message(struct client_circuit *cc, const uint8_t *msg, size_t len);
 /* slot: one of its two. */
 void client_circuit_echo(struct client_circuit *cc, uint32_t slot, uint32_t rtt_us);

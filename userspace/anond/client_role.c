@@ -95,23 +95,22 @@ static void on_link_up(void *ctx, const struct link *link)
 		client_circuit_link_up(cc, link);
 }
 
-static void each_link_down(const struct client_role *c, const struct relay_id *peer, bool failed)
+static void on_link_down(void *ctx, const struct link *link)
 {
+	const struct client_role *c = ctx;
 	struct client_circuit *cc, *next;
 
 	HASH_ITER (hh, c->circuits, cc, next)
-		client_circuit_link_down(cc, peer, failed);
-}
-
-static void on_link_down(void *ctx, const struct link *link)
-{
-	each_link_down(ctx, &link->peer, false);
+		client_circuit_link_down(cc, &link->peer);
 }
 
 static void on_link_failed(void *ctx, const struct relay_id *peer, const char *reason)
 {
-	(void)reason;
-	each_link_down(ctx, peer, true);
+	const struct client_role *c = ctx;
+	struct client_circuit *cc, *next;
+
+	HASH_ITER (hh, c->circuits, cc, next)
+		client_circuit_link_failed(cc, peer, reason);
 }
 
 static void on_link_message(void *ctx, const struct link *link, const struct in6_addr *from, const uint8_t *msg,

@@ -168,7 +168,8 @@ static int describe(const struct onion *o, char *out, size_t size)
 
 	switch (s->failure) {
 	case ORIGIN_LINK_FAILED:
-		snprintf(out, size, "no link to the guard %s", o->path[0].name);
+		snprintf(out, size, "no link to the guard %s%s%s", o->path[0].name, o->link_error[0] ? ": " : "",
+			 o->link_error);
 		return REPLY_UNREACHABLE;
 	case ORIGIN_LINK_LOST:
 		snprintf(out, size, "the link to the guard %s was lost", o->path[0].name);
@@ -469,14 +470,24 @@ void onion_link_up(struct onion *o, const struct link *link)
  * While it is being built a circuit needs its link; an open one may outlive an outage (the guard gives the same address
  * back), so it is left to the echoes to tell.
  */
-void onion_link_down(struct onion *o, bool failed)
+void onion_link_down(struct onion *o)
 {
 	struct actions as = { 0 };
 
+	if (o->carries || origin_state(o->origin)->phase == ORIGIN_LINKING)
+		return;
+	origin_link_down(o->origin, clock_monotonic_ms(), &as);
+	run(o, &as);
+}
+
+void onion_link_failed(struct onion *o, const char *reason)
+{
+	struct actions as = { 0 };
+
+	snprintf(o->link_error, sizeof(o->link_error), "%s", reason);
 	if (o->carries)
 		return;
-	if (failed || origin_state(o->origin)->phase != ORIGIN_LINKING)
-		origin_link_down(o->origin, clock_monotonic_ms(), &as);
+	origin_link_down(o->origin, clock_monotonic_ms(), &as);
 	run(o, &as);
 }
 

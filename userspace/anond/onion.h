@@ -55,10 +55,11 @@ struct onion {
 	struct onion_config c;
 	struct relay path[HOPS_MAX];
 	struct origin *origin;
-	struct origin_circuit *placed; /* what of it is in the kernel, NULL if nothing */
-	bool carries;		       /* and serves what is selected */
-	bool leads;		       /* and what begins now goes into it */
-	bool echoed;		       /* an echo came back since the owner cleared this */
+	struct origin_circuit *placed;	   /* what of it is in the kernel, NULL if nothing */
+	bool carries;			   /* and serves what is selected */
+	bool leads;			   /* and what begins now goes into it */
+	bool echoed;			   /* an echo came back since the owner cleared this */
+	char link_error[LINKS_REASON_MAX]; /* why its guard's link failed last, or empty */
 	ev_timer tick;
 };
 
@@ -87,7 +88,9 @@ void onion_repair(struct onion *o);
 bool onion_uses(const struct onion *o, const struct relay_id *guard);
 
 void onion_link_up(struct onion *o, const struct link *link);
-void onion_link_down(struct onion *o, bool failed);
+void onion_link_down(struct onion *o);
+/* An attempt to set it up failed. */
+void onion_link_failed(struct onion *o, const char *reason);
 /* Whether the message was for it. */
 bool onion_message(struct onion *o, const uint8_t *msg, size_t len);
 void onion_echo(struct onion *o, uint32_t rtt_us);

@@ -437,6 +437,8 @@ static struct vici_msg *take_job(struct links *l)
 
 static void on_done(void *ctx, int error, const struct vici_view *answer);
 
+/* Until a caller has proved who it is, charon has no name for it, "(unnamed)", and it may be anybody: it is left alone.
+ */
 static void on_part(void *ctx, const struct vici_view *message)
 {
 	struct links *l = ctx;
@@ -453,7 +455,7 @@ static void on_part(void *ctx, const struct vici_view *message)
 			peer_look_sa(p, &sa);
 		else if (!p && l->job == JOB_LIST_ALL && vici_item_named(&item, CONN_CLIENTS) && is_guard(l))
 			l->clients_seen += sa.established;
-		else if (!p && l->job == JOB_LIST_ALL)
+		else if (!p && l->job == JOB_LIST_ALL && sa.established)
 			stranger_seen(&l->strangers, item.name, item.name_len);
 	}
 }

@@ -1063,6 +1063,22 @@ static void test_client_stranger(void **state)
 	assert_string_equal(w->fake.sas[1].conn, conn_of(w, CONN_GUARD, 1));
 }
 
+/* Whoever is calling just now has no name yet: nobody's call is cut off because somebody looks at the list. */
+static void test_caller_without_name(void **state)
+{
+	struct world *w = *state;
+
+	w->config.timing.resync_s = 1;
+	sa_add(&w->fake, "(unnamed)", false, false);
+	sa_add(&w->fake, "relay-that-left", true, true);
+	be_relay(w, 0, LINKS_RELAY | LINKS_GUARD);
+	assert_true(UNTIL(w, 5, sa_count(&w->fake) == 1));
+	RUN(w, 2.5);
+	assert_int_equal(sa_count(&w->fake), 1);
+	assert_int_equal(w->fake.n_terminate, 1);
+	assert_string_equal(w->fake.sas[0].conn, "(unnamed)");
+}
+
 /* ---- the connection by itself ---- */
 
 struct user {
@@ -1238,6 +1254,7 @@ int main(void)
 		TEST(test_client_without_address),
 		TEST(test_client_foreign_address),
 		TEST(test_client_stranger),
+		TEST(test_caller_without_name),
 		TEST(test_conn_commands),
 		TEST(test_conn_timeout),
 		TEST(test_conn_garbage),
