@@ -3,10 +3,11 @@
 # the guest's own plan, its last line, and as many points as planned; how QEMU ended says
 # nothing (after a panic it exits with 0).
 
-passed=0 failed=0 planned="" finished="" partial=""
+passed=0 failed=0 planned="" finished="" partial="" latest="" silent="" earlier=0
 
 point() { # ok|not ok, description
 	if [ "$1" = ok ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+	latest=$2
 	echo "$1 $((passed + failed)) - $2"
 }
 
@@ -43,7 +44,9 @@ verdict_follow() {
 		if [ -n "$finished" ] && [ $((SECONDS - last)) -ge 10 ]; then kill "$2"; fi
 		if [ $((SECONDS - last)) -ge "$3" ]; then
 			echo "# nothing heard from the guest for $3 seconds"
-			kill "$2" 2>/dev/null
+			silent=", then nothing for $3 s"
+			vm_interrogate "$1"
+			kill -KILL "$2" 2>/dev/null
 			last=$SECONDS
 		fi
 		sleep 0.1
@@ -51,11 +54,26 @@ verdict_follow() {
 	exec 7<&-
 }
 
+# What the guest's kernel said of its end.
+last_words() { grep -aE 'panic|BUG|lockup|hung|stall|Out of memory|RIP' "$1/console.log" 2>/dev/null | tr -d '\r' | head -n "$2"; } # RESULTS LINES
+
+# For those who see no more of a failure than its name.
+broken_off() { # RESULTS
+	local said
+	said=$(last_words "$1" 4 | tr '\n' ' ')
+	echo "planned ${planned:-nothing}, heard $((passed + failed)); last: ${latest:-nothing}$silent; kernel: ${said:-nothing}"
+}
+
+# Killed, by us for its silence or by a fault of its own. A kernel that is stuck answers the NMI by a panic, and one that
+# panics says so: if nothing was said, it was not the guest that stopped but what emulates it.
+emulator_stopped() { [ -z "$finished" ] && [ "$2" -gt 128 ] && [ -z "$(last_words "$1" 1)" ]; } # RESULTS STATUS
+next_account() { earlier=$((passed + failed)) planned="" partial="" silent=""; }
+
 # Close the account: the plan, the summary; status 0 only if everything was said and good.
 verdict_close() {
 	local total=$((passed + failed))
-	if [ -z "$finished" ] || [ "$planned" != "$total" ]; then
-		point "not ok" "the guest's report is complete (planned ${planned:-nothing}, heard $total)"
+	if [ -z "$finished" ] || [ "$((planned + earlier))" != "$total" ]; then
+		point "not ok" "the guest's report is complete ($(broken_off "$1"))"
 		tail -n 15 "$1/console.log" 2>/dev/null | tr -d '\r' | sed 's/^/# console: /'
 		tail -n 10 "$1/guest.log" 2>/dev/null | sed 's/^/# guest: /'
 	elif [ "$total" = 0 ]; then

@@ -68,7 +68,7 @@ vm_command() {
 	append="console=ttyS0 loglevel=4 panic=-1 oops=panic softlockup_panic=1 hung_task_panic=1"
 	append+=" sysctl.kernel.hung_task_timeout_secs=90 sysctl.kernel.watchdog_thresh=30"
 	append+=" log_buf_len=8M random.trust_cpu=on no_timer_check nokaslr tsc=reliable"
-	append+=" net.ifnames=0 rcupdate.rcu_expedited=1"
+	append+=" net.ifnames=0 rcupdate.rcu_expedited=1 unknown_nmi_panic"
 	if [ -n "$icount" ]; then
 		# The guest's clock counts instructions. rep movsb/stosb would count every byte.
 		accel="-accel tcg,thread=single -icount shift=0,sleep=off -smp 1 -cpu max,-erms,-fsrm"
@@ -87,7 +87,15 @@ vm_command() {
 		-device virtio-9p-pci,fsdev=root,mount_tag=root
 		-fsdev "local,id=results,path=$1,security_model=none"
 		-device virtio-9p-pci,fsdev=results,mount_tag=results)
-	[ "$mode" != shell ] || qemu+=(-serial mon:stdio)
+	if [ "$mode" = shell ]; then qemu+=(-serial mon:stdio); else qemu+=(-monitor "unix:monitor,server=on,wait=off"); fi
+}
+
+# A guest that is silent: where are its processors? On an NMI its kernel panics and says what it was doing.
+vm_interrogate() { # RESULTS
+	[ -S "$1/monitor" ] || return 0
+	(cd "$1" && { echo "info registers -a"; sleep 1; echo nmi; sleep 10; } | timeout 15 socat - unix-connect:monitor) \
+		>"$1/monitor.log" 2>&1
+	grep -aoE 'CPU#[0-9]+|[RE]IP=[0-9a-f]+|HLT=[01]' "$1/monitor.log" | tr '\n' ' ' | sed 's/^/# processors: /; s/$/\n/'
 }
 
 # One VM at a time on this machine: two would only make both miss their time limits.
