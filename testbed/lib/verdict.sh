@@ -45,7 +45,7 @@ verdict_follow() {
 		if [ $((SECONDS - last)) -ge "$3" ]; then
 			echo "# nothing heard from the guest for $3 seconds"
 			silent=", then nothing for $3 s"
-			vm_interrogate "$1"
+			vm_interrogate "$1" "$2"
 			kill -KILL "$2" 2>/dev/null
 			last=$SECONDS
 		fi
@@ -55,7 +55,7 @@ verdict_follow() {
 }
 
 # What the guest's kernel said of its end.
-last_words() { grep -aE 'panic|BUG|lockup|hung|stall|Out of memory|RIP' "$1/console.log" 2>/dev/null | tr -d '\r' | head -n "$2"; } # RESULTS LINES
+last_words() { grep -aE 'panic|BUG|lockup|hung|stall|Out of memory|NMI|RIP' "$1/console.log" 2>/dev/null | tr -d '\r' | head -n "$2"; } # RESULTS LINES
 
 # For those who see no more of a failure than its name.
 broken_off() { # RESULTS
@@ -64,9 +64,12 @@ broken_off() { # RESULTS
 	echo "planned ${planned:-nothing}, heard $((passed + failed)); last: ${latest:-nothing}$silent; kernel: ${said:-nothing}"
 }
 
-# Killed, by us for its silence or by a fault of its own. A kernel that is stuck answers the NMI by a panic, and one that
-# panics says so: if nothing was said, it was not the guest that stopped but what emulates it.
-emulator_stopped() { [ -z "$finished" ] && [ "$2" -gt 128 ] && [ -z "$(last_words "$1" 1)" ]; } # RESULTS STATUS
+# What emulates the guest has ended by a signal, or answered as little as the guest did: no verdict on what runs in it. One
+# that was asked and answered is well, and the silence the guest's.
+emulator_stopped() { # RESULTS STATUS
+	[ -z "$finished" ] && [ "$2" -gt 128 ] && [ -z "$(last_words "$1" 1)" ] || return
+	[ -z "$silent" ] || { [ -e "$1/monitor.log" ] && ! grep -q 'CPU#' "$1/monitor.log"; }
+}
 next_account() { earlier=$((passed + failed)) planned="" partial="" silent=""; }
 
 # Close the account: the plan, the summary; status 0 only if everything was said and good.

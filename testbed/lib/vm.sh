@@ -90,12 +90,16 @@ vm_command() {
 	if [ "$mode" = shell ]; then qemu+=(-serial mon:stdio); else qemu+=(-monitor "unix:monitor,server=on,wait=off"); fi
 }
 
-# A guest that is silent: where are its processors? On an NMI its kernel panics and says what it was doing.
-vm_interrogate() { # RESULTS
-	[ -S "$1/monitor" ] || return 0
-	(cd "$1" && { echo "info registers -a"; sleep 1; echo nmi; sleep 10; } | timeout 15 socat - unix-connect:monitor) \
+# A guest that is silent: where are its processors? On an NMI its kernel panics and says what it was doing. No answer of
+# the monitor's either leaves an empty log.
+vm_interrogate() { # RESULTS PID
+	local i
+	[ -S "$1/monitor" ] && [ -n "$(type -P socat)" ] || return 0
+	(cd "$1" && { echo "info registers -a"; sleep 2; echo nmi; sleep 1; } | timeout 20 socat - unix-connect:monitor) \
 		>"$1/monitor.log" 2>&1
 	grep -aoE 'CPU#[0-9]+|[RE]IP=[0-9a-f]+|HLT=[01]' "$1/monitor.log" | tr '\n' ' ' | sed 's/^/# processors: /; s/$/\n/'
+	grep -q 'CPU#' "$1/monitor.log" || return 0
+	for ((i = 0; i < 300; i++)); do kill -0 "$2" 2>/dev/null || break; sleep 0.1; done
 }
 
 # One VM at a time on this machine: two would only make both miss their time limits.
