@@ -20,6 +20,8 @@ snapshot() { # HOST
 			ip -6 rule
 			tc qdisc
 			nft -s list ruleset' | fold_objects
+		# Who is asked for names: what changes that must put it back.
+		while read -r comm; do echo "resolv.conf $comm"; done 2>/dev/null <"$(root_of "$1")/etc/resolv.conf"
 	} | sort -u
 }
 

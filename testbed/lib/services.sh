@@ -15,6 +15,8 @@ resolver_conf() { # HOST
 	if [ -n "${ADDR4[$1]:-}" ]; then echo "nameserver ${ADDR4[$h]}"; else echo "nameserver ${ADDR6[$h]}"; fi
 }
 
+resolver_back() { cp "$BED/resolv/$1" "$(root_of "$1")/etc/resolv.conf"; } # HOST, after a scenario's own
+
 nginx_conf() {
 	cat <<C
 user root;
