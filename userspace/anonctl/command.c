@@ -12,7 +12,8 @@
 #define ONLINE (OPT_BIT(OPT_JSON) | OPT_BIT(OPT_SOCKET))
 #define UP_OPTIONS                                                                                                     \
 	(OPT_BIT(OPT_HOPS) | OPT_BIT(OPT_PATH) | OPT_BIT(OPT_TO) | OPT_BIT(OPT_FROM) | OPT_BIT(OPT_USER) |             \
-	 OPT_BIT(OPT_PORT) | OPT_BIT(OPT_EXCEPT) | OPT_BIT(OPT_WAIT) | OPT_BIT(OPT_NO_WAIT) | ONLINE)
+	 OPT_BIT(OPT_GROUP) | OPT_BIT(OPT_PORT) | OPT_BIT(OPT_EXCEPT) | OPT_BIT(OPT_WAIT) | OPT_BIT(OPT_NO_WAIT) |     \
+	 ONLINE)
 #define DOCTOR_OPTIONS                                                                                                 \
 	(OPT_BIT(OPT_RELAY) | OPT_BIT(OPT_EXIT) | OPT_BIT(OPT_GATEWAY) | OPT_BIT(OPT_NETWORK) | OPT_BIT(OPT_KEY) |     \
 	 ONLINE)

@@ -15,6 +15,7 @@
 #include "anonctl/table.h"
 #include "directory/file.h"
 #include "directory/network.h"
+#include "kernel/groups.h"
 #include "kernel/probe.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -98,6 +99,8 @@ static int host_checks(json_t *list, const struct arguments *a)
 	r |= add_file(list, "ip", ip, true, "install the package iproute2");
 	r |= add_file(list, "nft", nft, false, "install nftables, to look at the rules");
 	r |= add(list, "user " ACCOUNT, getpwnam(ACCOUNT) != NULL, false, "systemd-sysusers makes it");
+	r |= add(list, "control groups (version 2) and the BPF file system", kernel_groups_possible(), false,
+		 "mount them at /sys/fs/cgroup and /sys/fs/bpf, for circuits of groups");
 	r |= add_network(list, a);
 	if (arguments_has(a, OPT_RELAY) || arguments_has(a, OPT_EXIT))
 		r |= add_sysctl(list, "IPv6 forwarding", "/proc/sys/net/ipv6/conf/all/forwarding",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdint.h>
 #include <string.h>
@@ -126,21 +127,37 @@ static int add_prefixes(json_t *args, const struct arguments *a, enum opt o, str
 	return r;
 }
 
-static int add_users(json_t *args, const struct arguments *a, struct error *err)
+static bool user_by_name(const char *name, uint32_t *ret)
 {
+	const struct passwd *pw = getpwnam(name);
+
+	*ret = pw ? pw->pw_uid : 0;
+	return pw;
+}
+
+static bool group_by_name(const char *name, uint32_t *ret)
+{
+	const struct group *gr = getgrnam(name);
+
+	*ret = gr ? gr->gr_gid : 0;
+	return gr;
+}
+
+/* --user or --group: names or numbers. */
+static int add_owners(json_t *args, const struct arguments *a, enum opt o, struct error *err)
+{
+	const char *option = option_infos[o].name;
 	json_t *list = json_array();
 
-	if (json_object_set_new(args, "users", list) < 0)
+	if (json_object_set_new(args, o == OPT_USER ? "users" : "groups", list) < 0)
 		return error_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < a->n_values[OPT_USER]; i++) {
-		const char *name = a->values[OPT_USER][i];
-		const struct passwd *pw = getpwnam(name);
+	for (size_t i = 0; i < a->n_values[o]; i++) {
+		const char *name = a->values[o][i];
 		uint32_t id;
+		bool known = o == OPT_USER ? user_by_name(name, &id) : group_by_name(name, &id);
 
-		if (pw)
-			id = pw->pw_uid;
-		else if (arguments_number("--user", name, 0, UINT32_MAX - 1, &id, err) < 0)
-			return error_set(err, -EINVAL, "--user: there is no user %.60s", name);
+		if (!known && arguments_number(option, name, 0, UINT32_MAX - 1, &id, err) < 0)
+			return error_set(err, -EINVAL, "--%s: there is no %s %.60s", option, option, name);
 		if (json_array_append_new(list, json_integer(id)) < 0)
 			return error_set(err, -ENOMEM, "out of memory");
 	}
@@ -211,7 +228,9 @@ static int up_args(const struct arguments *a, json_t *args, uint32_t *ret_wait, 
 	if (r == 0 && arguments_has(a, OPT_EXCEPT))
 		r = add_prefixes(args, a, OPT_EXCEPT, err);
 	if (r == 0 && arguments_has(a, OPT_USER))
-		r = add_users(args, a, err);
+		r = add_owners(args, a, OPT_USER, err);
+	if (r == 0 && arguments_has(a, OPT_GROUP))
+		r = add_owners(args, a, OPT_GROUP, err);
 	if (r == 0 && arguments_has(a, OPT_PORT))
 		r = add_ports(args, a, err);
 	return r < 0 ? r : add_wait(args, a, ret_wait, err);

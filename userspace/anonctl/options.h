@@ -39,6 +39,7 @@ enum opt {
 	OPT_HTTP,
 	OPT_OWN,
 	OPT_EXCEPT,
+	OPT_GROUP,
 	N_OPTS,
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "anonctl/table.h"
+#include "lib/cleanup.h"
 
 #define JOIN_MAX 512u
 
@@ -103,7 +104,8 @@ static const char *where(const json_t *circuit, char buf[JOIN_MAX])
 /* And for which ports and users, and what not. */
 static const char *selection(const json_t *circuit, char buf[JOIN_MAX])
 {
-	const json_t *users = json_object_get(circuit, "users"), *ports = json_object_get(circuit, "ports");
+	static const char *const owners[] = { "users", "groups" }, *const whose[] = { " for user ", " for group " };
+	const json_t *ports = json_object_get(circuit, "ports");
 	const json_t *except = json_object_get(circuit, "except"), *v;
 	char base[JOIN_MAX], text[JOIN_MAX];
 	size_t len, i;
@@ -118,11 +120,12 @@ static const char *selection(const json_t *circuit, char buf[JOIN_MAX])
 	len = strlen(buf);
 	if (json_array_size(ports))
 		snprintf(buf + len, JOIN_MAX - len, ", %s", join(ports, ", ", text));
-	json_array_foreach (users, i, v) {
-		len = strlen(buf);
-		snprintf(buf + len, JOIN_MAX - len, "%s%lld", i ? ", " : " for user ",
-			 (long long)json_integer_value(v));
-	}
+	for (size_t k = 0; k < ARRAY_SIZE(owners); k++)
+		json_array_foreach (json_object_get(circuit, owners[k]), i, v) {
+			len = strlen(buf);
+			snprintf(buf + len, JOIN_MAX - len, "%s%lld", i ? ", " : whose[k],
+				 (long long)json_integer_value(v));
+		}
 	return buf;
 }
 

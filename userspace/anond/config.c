@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <confuse.h>
 #include <errno.h>
+#include <grp.h>
 #include <sodium.h>
 #include <stddef.h>
 #include <string.h>
@@ -160,6 +161,24 @@ static const char *parse_lan(const char *value, struct config *conf)
 	return lans_add(&conf->lans, value);
 }
 
+static const char *parse_group(const char *value, struct config *conf)
+{
+	const struct group *gr = getgrnam(value);
+	unsigned long id = gr ? gr->gr_gid : 0;
+	char *end = NULL;
+
+	if (!gr && *value >= '0' && *value <= '9')
+		id = strtoul(value, &end, 10);
+	if (!gr && (!end || *end))
+		return "there is no such group";
+	if (id == 0 || id > GROUP_MAX)
+		return "not a group from 1 to 16777215";
+	if (conf->n_groups == USERS_MAX)
+		return "more than 8 groups";
+	conf->groups[conf->n_groups++] = (uint32_t)id;
+	return NULL;
+}
+
 static const char *parse_policy(const char *value, struct config *conf)
 {
 	return exit_policy_add(&conf->exit.policy, value);
@@ -202,6 +221,7 @@ static const struct option options[] = {
 	UINT(NULL, "lifetime", timing.lifetime_s, NULL, 60, LIFETIME_MAX, 1, "seconds until a circuit expires"),
 	WORD(NULL, "log-level", "info", parse_log_level, "error, warning, notice, info or debug"),
 	LIST(NULL, "lan", parse_lan, "gateway: the interfaces behind which its hosts are"),
+	LIST(NULL, "groups", parse_group, "client: the groups, by name or number, that a circuit may be asked for"),
 	BOOL(NULL, "guard", guard, "true", "relay: take anonymous clients"),
 
 	UINT("timings", "create-timeout", timing.create_timeout_ms, NULL, 1, 300, 1000,
@@ -509,6 +529,8 @@ static int check(struct config *conf, struct error *err)
 	if (!(conf->roles & ROLE_GATEWAY) && conf->lans.n)
 		return error_set(err, -EINVAL,
 				 "lan: only a gateway has one; without this role its hosts are not protected");
+	if (conf->n_groups && !(conf->roles & ROLE_CLIENT))
+		return error_set(err, -EINVAL, "groups: only a client has some");
 	if (check_path("network", conf->network, 4000, err) < 0 || check_path("keys", conf->keys, 4000, err) < 0 ||
 	    check_path("run", conf->run, SOCKET_PATH_MAX - strlen("/control"), err) < 0 ||
 	    check_path("state", conf->state, 4000, err) < 0 || check_path("vici", conf->vici, SOCKET_PATH_MAX, err) < 0)

@@ -18,6 +18,7 @@
 #include "model/exit_policy.h"
 #include "model/exit_pool.h"
 #include "model/lan.h"
+#include "model/selection.h"
 #include "model/suite.h"
 
 #define CONFIG_FILE "/etc/anond/anond.conf"
@@ -43,7 +44,9 @@ struct config {
 	char *vici;  /* path of charon's socket */
 	uint32_t hops;
 	enum suite suite;
-	int log_level;		     /* syslog priority */
+	int log_level;		    /* syslog priority */
+	uint32_t groups[USERS_MAX]; /* whose sockets are marked */
+	size_t n_groups;
 	bool guard;		     /* relay: take anonymous clients */
 	struct lans lans;	     /* gateway: behind which its hosts are; else empty */
 	struct origin_timing timing; /* lifetime_s too; what has no option is origin_timing_default's */

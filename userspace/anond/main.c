@@ -14,6 +14,7 @@
 #include "anond/newest.h"
 #include "anond/privilege.h"
 #include "anond/selections.h"
+#include "kernel/groups.h"
 #include "kernel/probe.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -265,12 +266,21 @@ static int become(const struct config *conf, const struct account *account, stru
 	return 0;
 }
 
+/* At every start, for anond-block may not be installed; nobody but a client has groups or takes them away. */
+static int groups_start(const struct config *conf, struct error *err)
+{
+	return conf->roles & ROLE_CLIENT ? kernel_groups_mark(conf->groups, conf->n_groups, err) : 0;
+}
+
 /* What needs privileges beyond CAP_NET_ADMIN comes before the drop, everything else after it. */
 static int start(struct daemon *d, const struct account *account, struct error *err)
 {
 	_cleanup_free_ char *control = NULL;
 	int r = directories(d->conf, account, err);
 
+	if (r < 0)
+		return r;
+	r = groups_start(d->conf, err);
 	if (r < 0)
 		return r;
 	r = echo_new(d->loop, on_echo, d, &d->echo);
@@ -483,6 +493,9 @@ static int flush(const char *config)
 
 	if (flush_tables(config, &lock) < 0)
 		return EXIT_FAILURE;
+	r = kernel_groups_unmark();
+	if (r < 0)
+		log_err("the marks of groups stay: %s", strerror(-r));
 	r = kernel_open(&k);
 	if (r < 0) {
 		log_err("cannot talk to the kernel: %s", strerror(-r));
@@ -509,7 +522,7 @@ static int block(const char *config)
 	struct error err = { "" };
 	int known = config_load(config, &conf, &err), r = known;
 
-	if (known < 0)
+	if (known < 0 || groups_start(conf, &err) < 0)
 		log_err("%s", err.text);
 	if (known < 0 || (conf->roles & ROLE_CLIENT)) {
 		r = kernel_open(&k);

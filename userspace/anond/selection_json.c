@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/cleanup.h"
+#include "model/ids.h"
 #include "model/prefix.h"
 
 static bool absent(const json_t *v)
@@ -45,25 +46,39 @@ static int read_prefixes(const json_t *j, bool everything, struct selection *s, 
 	return 0;
 }
 
-static int read_users(const json_t *list, struct selection *s, struct error *err)
+/* Numbers of users or groups, USERS_MAX at most. */
+static int read_ids(const json_t *j, const char *name, json_int_t max, uint32_t *ids, size_t *ret_n, struct error *err)
 {
+	const json_t *list = json_object_get(j, name);
 	size_t n = json_array_size(list);
 
 	if (absent(list))
 		return 0;
 	if (n < 1 || n > USERS_MAX)
-		return error_set(err, -EINVAL, "users: a list of 1 to %d numbers", USERS_MAX);
+		return error_set(err, -EINVAL, "%s: a list of 1 to %d numbers", name, USERS_MAX);
 	for (size_t i = 0; i < n; i++) {
 		const json_t *v = json_array_get(list, i);
 
-		if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) >= UINT32_MAX)
-			return error_set(err, -EINVAL, "users: an element is no user's number");
-		/* sock_net_uid: what no socket sends is routed as root's */
+		if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > max)
+			return error_set(err, -EINVAL, "%s: an element is no number from 1 to %lld", name,
+					 (long long)max);
+		/* sock_net_uid: what no socket sends is routed as root's; root's group is that of most services */
 		if (json_integer_value(v) == 0)
-			return error_set(err, -EINVAL, "users: root's packets cannot be told from the kernel's own");
-		s->users[s->n_users++] = (uint32_t)json_integer_value(v);
+			return error_set(err, -EINVAL, "%s: root's packets cannot be told from the system's own", name);
+		ids[(*ret_n)++] = (uint32_t)json_integer_value(v);
 	}
 	return 0;
+}
+
+static int read_owners(const json_t *j, struct selection *s, struct error *err)
+{
+	int r = read_ids(j, "users", UINT32_MAX - 1, s->users, &s->n_users, err);
+
+	if (r == 0)
+		r = read_ids(j, "groups", GROUP_MAX, s->groups, &s->n_groups, err);
+	if (r == 0 && s->n_users && s->n_groups)
+		r = error_set(err, -EINVAL, "users and groups exclude each other");
+	return r;
 }
 
 static int read_ports(const json_t *list, struct selection *s, struct error *err)
@@ -113,20 +128,20 @@ int selection_from_json(const json_t *j, bool everything, struct selection *ret,
 	int r = read_prefixes(j, everything, &s, err);
 
 	if (r == 0)
-		r = read_users(json_object_get(j, "users"), &s, err);
+		r = read_owners(j, &s, err);
 	if (r == 0)
 		r = read_ports(json_object_get(j, "ports"), &s, err);
 	if (r == 0)
 		r = read_except(json_object_get(j, "except"), &s, err);
 	if (r == 0 && s.n_except && (s.lan || selection_narrow(&s)))
-		r = error_set(err, -EINVAL, "except goes neither with from, nor with users, nor with ports");
+		r = error_set(err, -EINVAL, "except goes neither with from, nor with users, groups or ports");
 	if (r == 0 && s.lan && selection_narrow(&s))
-		r = error_set(err, -EINVAL, "from goes neither with users nor with ports");
+		r = error_set(err, -EINVAL, "from goes neither with users or groups nor with ports");
 	if (r == 0 && s.n_except && !selection_valid(&s))
 		r = error_set(err, -EINVAL,
 			      "except: each within a destination and around none; of fd00::/8 a /48 at most");
 	if (r == 0 && !selection_valid(&s))
-		r = error_set(err, -EINVAL, "more than %d combinations of destinations, users and ports",
+		r = error_set(err, -EINVAL, "more than %d combinations of destinations, owners and ports",
 			      SELECTORS_MAX);
 	if (r < 0) {
 		selection_clear(&s);
@@ -149,12 +164,19 @@ static json_t *prefixes_json(const struct prefix *v, size_t n)
 	return list;
 }
 
+static json_t *ids_json(const uint32_t *ids, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_integer(ids[i]));
+	return list;
+}
+
 void selection_to_json(const struct selection *s, json_t *j)
 {
-	json_t *users = json_array(), *ports = json_array();
+	json_t *ports = json_array();
 
-	for (size_t i = 0; i < s->n_users; i++)
-		json_array_append_new(users, json_integer(s->users[i]));
 	for (size_t i = 0; i < s->n_ports; i++) {
 		char text[PORT_RANGE_TEXT_MAX];
 
@@ -163,11 +185,12 @@ void selection_to_json(const struct selection *s, json_t *j)
 	}
 	json_object_set_new(j, s->lan ? "from" : "to", prefixes_json(s->prefixes, s->n));
 	if (s->n_users)
-		json_object_set(j, "users", users);
+		json_object_set_new(j, "users", ids_json(s->users, s->n_users));
+	if (s->n_groups)
+		json_object_set_new(j, "groups", ids_json(s->groups, s->n_groups));
 	if (s->n_ports)
 		json_object_set(j, "ports", ports);
 	if (s->n_except)
 		json_object_set_new(j, "except", prefixes_json(s->except, s->n_except));
-	json_decref(users);
 	json_decref(ports);
 }

@@ -23,7 +23,9 @@
 #define SPI_MAX 0x7fffffffu
 
 /* Packet marks. */
-#define MARK_LINK 0x616e0042u /* charon's own packets and link ESP: routed by the main table */
+#define MARK_LINK 0x616e0042u	    /* charon's own packets and link ESP: routed by the main table */
+#define MARK_GROUP_BASE 0x67000000u /* + group id, at most GROUP_MAX: sockets of a group (kernel/groups.h) */
+#define GROUP_MAX 0x00ffffffu
 
 /*
  * Routing: one table for the destinations that circuits carry, one for each selection by more than that, one for each
@@ -36,7 +38,7 @@
 #define RULE_PREF_OVERLAY 7038		    /* overlay addresses: main; keeps nested ESP out of what selectors route */
 #define RULE_PREF_BOUND 7039   /* a circuit's address, or its mark (the if_id of its device): into that circuit */
 #define RULE_PREF_LAN_OWN 7040 /* a gateway's own packets, to what main knows other than by its default route */
-#define RULE_PREF_NARROW 7041  /* users and ports: the tables of their selections */
+#define RULE_PREF_NARROW 7041  /* users, groups and ports: the tables of their selections */
 #define RULE_PREF_ANON 7042    /* RT_TABLE_ANON */
 #define RULE_PREF_NAMES 7043   /* questions for names to what RT_TABLE_ANON throws out: the table of that selection */
 /* At a client charon has a routing rule to a table of its own, which stays empty (scripts/anon-charon). */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/ids.h"
 #include "model/prefix.h"
 
 #define ULA_SITE_BITS 48 /* RFC 4193 section 3.1 */
@@ -93,11 +94,15 @@ static bool exceptions_valid(const struct selection *s)
 
 bool selection_valid(const struct selection *s)
 {
-	size_t users = s->n_users ? s->n_users : 1, ports = s->n_ports ? s->n_ports : 1;
+	size_t whose = s->n_users + s->n_groups, ports = s->n_ports ? s->n_ports : 1;
 
-	if (s->n == 0 || s->n_users > USERS_MAX || s->n_ports > PORTS_MAX || s->n > SELECTORS_MAX / (users * ports) ||
+	if (s->n == 0 || s->n_users > USERS_MAX || s->n_groups > USERS_MAX || (s->n_users && s->n_groups) ||
+	    s->n_ports > PORTS_MAX || s->n > SELECTORS_MAX / ((whose ? whose : 1) * ports) ||
 	    (s->lan && selection_narrow(s)) || s->n_except > EXCEPT_MAX || !exceptions_valid(s))
 		return false;
+	for (size_t i = 0; i < s->n_groups; i++)
+		if (s->groups[i] == 0 || s->groups[i] > GROUP_MAX)
+			return false;
 	for (size_t i = 0; i < s->n_ports; i++)
 		if (s->ports[i].first == 0 || s->ports[i].last < s->ports[i].first ||
 		    (s->ports[i].proto != IPPROTO_TCP && s->ports[i].proto != IPPROTO_UDP))
@@ -110,6 +115,18 @@ static bool ports_same(const struct port_range *a, const struct port_range *b)
 	return a->proto == b->proto && a->first == b->first && a->last == b->last;
 }
 
+static bool ids_within(const uint32_t *a, size_t n, const uint32_t *b, size_t m)
+{
+	bool found = true;
+
+	for (size_t i = 0; i < n && found; i++) {
+		found = false;
+		for (size_t k = 0; k < m && !found; k++)
+			found = a[i] == b[k];
+	}
+	return found;
+}
+
 /* Whether all of a is in b. */
 static bool within(const struct selection *a, const struct selection *b)
 {
@@ -120,11 +137,8 @@ static bool within(const struct selection *a, const struct selection *b)
 		for (size_t k = 0; k < b->n && !found; k++)
 			found = prefix_same(&a->prefixes[i], &b->prefixes[k]);
 	}
-	for (size_t i = 0; i < a->n_users && found; i++) {
-		found = false;
-		for (size_t k = 0; k < b->n_users && !found; k++)
-			found = a->users[i] == b->users[k];
-	}
+	found = found && ids_within(a->users, a->n_users, b->users, b->n_users) &&
+		ids_within(a->groups, a->n_groups, b->groups, b->n_groups);
 	for (size_t i = 0; i < a->n_ports && found; i++) {
 		found = false;
 		for (size_t k = 0; k < b->n_ports && !found; k++)
@@ -143,14 +157,21 @@ bool selection_same(const struct selection *a, const struct selection *b)
 	return a->lan == b->lan && within(a, b) && within(b, a);
 }
 
-static bool users_meet(const struct selection *a, const struct selection *b)
+static bool ids_meet(const uint32_t *a, size_t n, const uint32_t *b, size_t m)
 {
-	bool meet = !a->n_users || !b->n_users;
+	bool meet = !n || !m;
 
-	for (size_t i = 0; i < a->n_users; i++)
-		for (size_t k = 0; k < b->n_users && !meet; k++)
-			meet = a->users[i] == b->users[k];
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < m && !meet; k++)
+			meet = a[i] == b[k];
 	return meet;
+}
+
+/* Any user may be of any group. */
+static bool owners_meet(const struct selection *a, const struct selection *b)
+{
+	return ids_meet(a->users, a->n_users, b->users, b->n_users) &&
+	       ids_meet(a->groups, a->n_groups, b->groups, b->n_groups);
 }
 
 static bool ports_meet(const struct selection *a, const struct selection *b)
@@ -193,7 +214,7 @@ bool selection_conflict(const struct selection *a, const struct selection *b)
 {
 	if (a->lan != b->lan || selection_narrow(a) != selection_narrow(b))
 		return false;
-	return (users_meet(a, b) && ports_meet(a, b) && prefixes_meet(a, b)) || exceptions_meet(a, b) ||
+	return (owners_meet(a, b) && ports_meet(a, b) && prefixes_meet(a, b)) || exceptions_meet(a, b) ||
 	       exceptions_meet(b, a);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What of the traffic a circuit carries. All that is said must fit: these destinations, of these users, to these ports.
- * Or, at a gateway, all that these hosts of the LAN send.
+ * What of the traffic a circuit carries. All that is said must fit: these destinations, of these users or groups, to
+ * these ports. Or, at a gateway, all that these hosts of the LAN send.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 #include "model/circuit.h"
 
 #define SELECTORS_MAX 256 /* prefixes of one circuit; and of all combinations with users and ports */
-#define USERS_MAX 8
+#define USERS_MAX 8	  /* or groups */
 #define PORTS_MAX 16
 #define EXCEPT_MAX 16
 
@@ -27,10 +27,12 @@ struct selection {
 	bool lan;
 	uint32_t users[USERS_MAX];
 	size_t n_users; /* 0: all */
+	uint32_t groups[USERS_MAX];
+	size_t n_groups; /* 0: all; not with users */
 	struct port_range ports[PORTS_MAX];
 	size_t n_ports; /* 0: all, and all protocols */
 	struct prefix except[EXCEPT_MAX];
-	size_t n_except; /* parts of the destinations that are not meant, but for names; not with lan, users, ports */
+	size_t n_except; /* parts of the destinations that are not meant, but for names; only with destinations */
 };
 
 /* "tcp/443", "udp/5000-5010"; 1 to 65534. -EINVAL. */
@@ -41,14 +43,19 @@ void port_range_format(const struct port_range *r, char ret[PORT_RANGE_TEXT_MAX]
 /* By more than destinations. */
 static inline bool selection_narrow(const struct selection *s)
 {
-	return s->n_users || s->n_ports;
+	return s->n_users || s->n_groups || s->n_ports;
+}
+/* Of some only: what is of nobody, forwarded say, is not meant. */
+static inline bool selection_owned(const struct selection *s)
+{
+	return s->n_users || s->n_groups;
 }
 /* A routing table of its own, RT_TABLE_SELECTION_BASE + its id. */
 static inline bool selection_has_table(const struct selection *s)
 {
 	return s->lan || selection_narrow(s) || s->n_except;
 }
-/* Everything of a family, of those users. */
+/* Everything of a family, of those users or groups. */
 bool selection_all(const struct selection *s, uint8_t family);
 /* 1 to SELECTORS_MAX of all combinations, numbers in order, hosts of a LAN and exceptions by themselves. */
 bool selection_valid(const struct selection *s);

@@ -40,14 +40,40 @@ struct judged {
 	char *except4, *except6; /* those that are not meant */
 };
 
-static void users_text(const struct selection *sel, char ret[USERS_MAX * 12 + 24])
+/* The ways to tell what is meant by whose it is: one of these fits, or all is meant. */
+struct owners {
+	char text[2][USERS_MAX * 12 + 80];
+	size_t n;
+};
+
+/*
+ * A user's by the socket, which has its number as long as there is one. A group's by the mark that its sockets have
+ * (kernel/groups.h): the group itself is the file's, which a socket loses when it is closed, with words still to be
+ * said; by the group too, for a socket without the mark has no way into the circuit and none around it. And by the
+ * mark of what was led into this circuit as a question for names (circuit_dns_way), which the group's mark gave way to.
+ */
+static struct owners owners_of(uint32_t id, const struct selection *sel)
 {
+	struct owners o = { .n = 1 };
 	size_t len = 0;
-	ret[0] = '\0';
 	for (size_t i = 0; i < sel->n_users; i++)
-		len += (size_t)sprintf(ret + len, "%s%u", i ? ", " : "meta skuid { ", sel->users[i]);
-	if (len)
-		sprintf(ret + len, " } ");
+		len += (size_t)sprintf(o.text[0] + len, "%s%u", i ? ", " : "meta skuid { ", sel->users[i]);
+	if (sel->n_users)
+		sprintf(o.text[0] + len, " } ");
+	if (!sel->n_groups)
+		return o;
+	o.n = 2;
+	len = (size_t)sprintf(o.text[0], "meta mark { 0x%x-0x%x, 0x%x-0x%x", ifid_layer(id, 0),
+			      ifid_layer(id, HOPS_MAX - 1), ifid_layer(SLOT_OTHER + id, 0),
+			      ifid_layer(SLOT_OTHER + id, HOPS_MAX - 1));
+	for (size_t i = 0; i < sel->n_groups; i++)
+		len += (size_t)sprintf(o.text[0] + len, ", 0x%x", MARK_GROUP_BASE + sel->groups[i]);
+	sprintf(o.text[0] + len, " } ");
+	len = 0;
+	for (size_t i = 0; i < sel->n_groups; i++)
+		len += (size_t)sprintf(o.text[1] + len, "%s%u", i ? ", " : "meta skgid { ", sel->groups[i]);
+	sprintf(o.text[1] + len, " } ");
+	return o;
 }
 
 static void port_text(const struct selection *sel, size_t i, char ret[32])
@@ -77,34 +103,41 @@ static void except(struct chain *c, const struct judged *j)
 }
 
 /* What is selected by more than destinations stays in its own circuit. */
-static void judge_family(struct chain *c, const struct judged *j, uint8_t family, bool post)
+static void judge_owner(struct chain *c, const struct judged *j, uint8_t family, bool post, const char *owner)
 {
 	const char *ip = family == AF_INET ? "ip" : "ip6", *list = family == AF_INET ? j->list4 : j->list6;
 	const char *only = post ? NOT_WRAPPED : "";
-	char users[USERS_MAX * 12 + 24], port[32];
 	struct devices_text own = text_devices(j->id);
+	char port[32];
 	size_t i = 0;
-	if (!*list)
-		return;
-	users_text(j->sel, users);
 	/* A resolver on this host, or in the LAN of a gateway, would ask on as another. */
-	if (j->sel->n_users && !post && selection_all(j->sel, family))
+	if (*owner && !post && selection_all(j->sel, family))
 		chain_rule(c, "%s daddr { %s } %soifname != %s " MATCH_DNS " counter name drop_killed drop", ip, list,
-			   users, own.s);
-	/* Further paths of a connection (RFC 8684 section 3.2) are opened by the kernel, as no user. */
-	if (j->sel->n_users && !post)
-		chain_rule(c, "%s daddr { %s } tcp option mptcp subtype 1 oifname != %s counter name drop_killed drop",
-			   ip, list, own.s);
+			   owner, own.s);
 	do {
 		port_text(j->sel, i, port);
 		if (selection_narrow(j->sel))
 			chain_rule(c,
 				   "%s daddr { %s } %s%s%soifname \"" DEV_ANON_PREFIX
 				   "*\" oifname != %s counter name drop_killed drop",
-				   ip, list, users, port, only, own.s);
-		chain_rule(c, "%s daddr { %s } %s%s%sgoto %s", ip, list, users, port, only,
+				   ip, list, owner, port, only, own.s);
+		chain_rule(c, "%s daddr { %s } %s%s%sgoto %s", ip, list, owner, port, only,
 			   selection_narrow(j->sel) ? "kill_judge_narrow" : "kill_judge");
 	} while (++i < j->sel->n_ports);
+}
+
+static void judge_family(struct chain *c, const struct judged *j, uint8_t family, bool post)
+{
+	const char *ip = family == AF_INET ? "ip" : "ip6", *list = family == AF_INET ? j->list4 : j->list6;
+	const struct owners owners = owners_of(j->id, j->sel);
+	if (!*list)
+		return;
+	/* Further paths of a connection (RFC 8684 section 3.2) are opened by the kernel, as no user. */
+	if (selection_owned(j->sel) && !post)
+		chain_rule(c, "%s daddr { %s } tcp option mptcp subtype 1 oifname != %s counter name drop_killed drop",
+			   ip, list, text_devices(j->id).s);
+	for (size_t i = 0; i < owners.n; i++)
+		judge_owner(c, j, family, post, owners.text[i]);
 }
 
 /*
@@ -128,7 +161,8 @@ static int judged_chain(struct plan *p, const struct judged *j, bool post)
 
 /*
  * What this host forwards, for containers, virtual machines or a tethered device, has no way into a circuit
- * (client_forward), so it is blocked; except what other chains judge (client_kill_passing). It is of no user.
+ * (client_forward), so it is blocked; except what other chains judge (client_kill_passing). It is of no user and no
+ * group.
  */
 static int passing_chain(struct plan *p, const struct judged *j)
 {
@@ -154,7 +188,7 @@ static int passing_chain(struct plan *p, const struct judged *j)
 static int kill_chains(struct plan *p, const struct judged *j)
 {
 	int r = judged_chain(p, j, false);
-	if (r >= 0 && !j->sel->n_users)
+	if (r >= 0 && !selection_owned(j->sel))
 		r = passing_chain(p, j);
 	return r < 0 ? r : judged_chain(p, j, true);
 }
@@ -198,7 +232,8 @@ static int exceptions(struct plan *p, uint32_t id, const struct selection *sel)
 	return r;
 }
 
-static int narrow_rule(struct plan *p, uint32_t id, const struct prefix *to, const uint32_t *user,
+/* owner: its number in the list of users or groups. */
+static int narrow_rule(struct plan *p, uint32_t id, const struct selection *sel, const struct prefix *to, size_t owner,
 		       const struct port_range *ports)
 {
 	struct kobj_rule rule = {
@@ -206,10 +241,12 @@ static int narrow_rule(struct plan *p, uint32_t id, const struct prefix *to, con
 	};
 	if (to->len)
 		rule.to = *to;
-	if (user) {
+	if (sel->n_users) {
 		rule.user.on = true;
-		rule.user.id = *user;
+		rule.user.id = sel->users[owner];
 	}
+	if (sel->n_groups)
+		rule.fwmark = MARK_GROUP_BASE + sel->groups[owner];
 	if (ports) {
 		rule.port.proto = ports->proto;
 		rule.port.first = ports->first;
@@ -241,10 +278,10 @@ static int narrow_rules(struct plan *p, uint32_t id, const struct selection *sel
 			size_t k = 0;
 			do {
 				if (r >= 0)
-					r = narrow_rule(p, id, &sel->prefixes[i], sel->n_users ? &sel->users[u] : NULL,
+					r = narrow_rule(p, id, sel, &sel->prefixes[i], u,
 							sel->n_ports ? &sel->ports[k] : NULL);
 			} while (++k < sel->n_ports);
-		} while (++u < sel->n_users);
+		} while (++u < sel->n_users + sel->n_groups);
 	}
 	return r;
 }

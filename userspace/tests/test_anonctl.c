@@ -138,6 +138,7 @@ static void usage(void **state)
 		"circuit up --from eth0",
 		"circuit up --user nobody-has-this-name",
 		"circuit up --user -1",
+		"circuit up --group nobody-has-this-name",
 		"circuit up --user 4294967295",
 		"circuit up --except lan",
 		"circuit up --port 0",
@@ -218,6 +219,8 @@ static void requests(void **state)
 		  "{\"cmd\":\"circuit "
 		  "up\",\"args\":{\"users\":[0,1234567],\"ports\":[\"tcp/53\",\"udp/53\",\"tcp/80-90\"],"
 		  "\"wait\":0}}\n" },
+		{ "circuit up --group root --group 1234567 --no-wait",
+		  "{\"cmd\":\"circuit up\",\"args\":{\"groups\":[0,1234567],\"wait\":0}}\n" },
 		{ "circuit down 7", "{\"cmd\":\"circuit down\",\"args\":{\"id\":7}}\n" },
 		{ "circuit down --all", "{\"cmd\":\"circuit down\",\"args\":{\"all\":true}}\n" },
 		{ "circuit show 7", "{\"cmd\":\"circuit show\",\"args\":{\"id\":7}}\n" },
@@ -391,6 +394,9 @@ static void human(void **state)
 	      "{\"id\":2,\"state\":\"creating\",\"path\":[\"r2\"],\"to\":[\"::/0\"],\"users\":[0,7],\"ports\":[\"tcp/"
 	      "1-2\"]}\n",
 	      "circuit 2 creating: client -> r2 -> Internet, tcp/1-2 for user 0, 7\n");
+	shows("circuit up --no-wait",
+	      "201 {\"id\":2,\"state\":\"creating\",\"path\":[\"r2\"],\"to\":[\"::/0\"],\"groups\":[8,7]}\n",
+	      "circuit 2 creating: client -> r2 -> Internet for group 8, 7\n");
 	shows("circuit down --all", "200 {\"closed\":[3,4]}\n", "circuit 3 closed\ncircuit 4 closed\n");
 	shows("circuit new --all", "200 {\"renewed\":[1,2]}\n", "circuit 1 is built anew\ncircuit 2 is built anew\n");
 	shows("circuit new 1 --no-wait", "201 {\"id\":1,\"state\":\"creating\",\"path\":[\"r2\"],\"to\":[\"::/0\"]}\n",

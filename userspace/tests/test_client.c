@@ -620,6 +620,9 @@ static void narrow(void **state)
 	assert_int_equal(ask(w, "circuit up", "{\"ports\":[\"tcp/80-8080\"],\"wait\":0}", NULL), REPLY_CONFLICT);
 	assert_int_equal(ask(w, "circuit up", "{\"users\":[1000],\"to\":[\"192.0.2.1\"],\"wait\":0}", NULL),
 			 REPLY_CONFLICT);
+	/* a group whose sockets nobody marks */
+	assert_int_equal(ask(w, "circuit up", "{\"groups\":[7],\"ports\":[\"udp/1\"],\"wait\":0}", NULL),
+			 REPLY_MALFORMED);
 	assert_int_equal(ask(w, "circuit up", "{\"users\":[],\"wait\":0}", NULL), REPLY_MALFORMED);
 	assert_int_equal(ask(w, "circuit up", "{\"users\":[-1],\"wait\":0}", NULL), REPLY_MALFORMED);
 	assert_int_equal(ask(w, "circuit up", "{\"ports\":[\"443\"],\"wait\":0}", NULL), REPLY_MALFORMED);

@@ -10,11 +10,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <grp.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
+
+#include <grp.h>
 
 #include "anond/config.h"
 
@@ -133,6 +136,19 @@ static void gateway(void **state)
 	config_free(c);
 }
 
+static void groups(void **state)
+{
+	struct config *c = NULL;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(config_parse(KEY "groups = {16777215, daemon}", "f", &c, &err), 0);
+	assert_int_equal(c->n_groups, 2);
+	assert_int_equal(c->groups[0], 16777215);
+	assert_int_equal(c->groups[1], getgrnam("daemon")->gr_gid);
+	config_free(c);
+}
+
 static void mistakes(void **state)
 {
 	static const char *const bad[][2] = {
@@ -143,6 +159,12 @@ static void mistakes(void **state)
 		{ KEY "role = {relay, gateway}\nlan = {br-lan}", "f: role: a relay cannot be a client too" },
 		{ KEY "role = gateway\nlan = {\"a b\"}", "f:3: lan: not the name" },
 		{ KEY "role = gateway\nlan = {anon1}", "f:3: lan: an interface of anond's own" },
+		{ KEY "groups = {no-group-has-this-name}", "f:2: groups: there is no such group" },
+		{ KEY "groups = {root}", "f:2: groups: not a group from 1" },
+		{ KEY "groups = {16777216}", "f:2: groups: not a group from 1" },
+		{ KEY "groups = {1x}", "f:2: groups: there is no such group" },
+		{ KEY "groups = {1,2,3,4,5,6,7,8,9}", "f:2: groups: more than 8" },
+		{ KEY "role = relay\ngroups = {7}", "f: groups: only a client" },
 		{ KEY "\nhopps = 3", "f:3: no such option 'hopps'" },
 		{ KEY "link { hops = 3 }", "f:2: no such option 'hops'" },
 		{ KEY "hops = 0", "f:2: hops: not from 1 to 5" },
@@ -252,7 +274,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults), cmocka_unit_test(every_option), cmocka_unit_test(gateway),
-		cmocka_unit_test(mistakes), cmocka_unit_test(files),	    cmocka_unit_test(help),
+		cmocka_unit_test(groups),   cmocka_unit_test(mistakes),	    cmocka_unit_test(files),
+		cmocka_unit_test(help),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

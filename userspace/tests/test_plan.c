@@ -779,21 +779,21 @@ static void narrow_selection(void **state)
 	assert_int_equal(plan_selection(&p, 3, &sel, NULL), 0);
 	assert_string_equal(
 		chain_named(&p, "kill3")->rules,
+		"ip daddr { 0.0.0.0/0 } tcp option mptcp subtype 1 oifname != { \"anon3\", \"anon3b\" } counter name "
+		"drop_killed drop\n"
 		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 1001 } oifname != { \"anon3\", \"anon3b\" } meta l4proto { "
 		"tcp, udp } th "
 		"dport "
 		"53 counter name drop_killed drop\n"
-		"ip daddr { 0.0.0.0/0 } tcp option mptcp subtype 1 oifname != { \"anon3\", \"anon3b\" } counter name "
-		"drop_killed drop\n"
 		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 1001 } oifname \"anon*\" oifname != { \"anon3\", \"anon3b\" "
 		"} "
 		"counter name drop_killed drop\n"
 		"ip daddr { 0.0.0.0/0 } meta skuid { 1000, 1001 } goto kill_judge_narrow\n"
+		"ip6 daddr { ::/0 } tcp option mptcp subtype 1 oifname != { \"anon3\", \"anon3b\" } counter name "
+		"drop_killed drop\n"
 		"ip6 daddr { ::/0 } meta skuid { 1000, 1001 } oifname != { \"anon3\", \"anon3b\" } meta l4proto { tcp, "
 		"udp } th dport "
 		"53 counter name drop_killed drop\n"
-		"ip6 daddr { ::/0 } tcp option mptcp subtype 1 oifname != { \"anon3\", \"anon3b\" } counter name "
-		"drop_killed drop\n"
 		"ip6 daddr { ::/0 } meta skuid { 1000, 1001 } oifname \"anon*\" oifname != { \"anon3\", \"anon3b\" } "
 		"counter name drop_killed drop\n"
 		"ip6 daddr { ::/0 } meta skuid { 1000, 1001 } goto kill_judge_narrow\n");
@@ -847,6 +847,54 @@ static void narrow_selection(void **state)
 	assert_int_equal(plan_selection(&p, 3, &sel, NULL), -EINVAL);
 	sel.ports[0].last = 443;
 	sel.lan = true;
+	assert_int_equal(plan_selection(&p, 3, &sel, NULL), -EINVAL);
+}
+
+/* By their marks, and what has none not at all. */
+static void group_selection(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 };
+	struct prefix to[] = { { .family = AF_INET } };
+	struct selection sel = { .prefixes = to, .n = 1, .groups = { 1000, GROUP_MAX }, .n_groups = 2 };
+	assert_int_equal(plan_selection(&p, 3, &sel, NULL), 0);
+	assert_string_equal(chain_named(&p, "kill3")->rules,
+			    "ip daddr { 0.0.0.0/0 } tcp option mptcp subtype 1 oifname != { \"anon3\", \"anon3b\" } "
+			    "counter name drop_killed drop\n"
+			    "ip daddr { 0.0.0.0/0 } meta mark { 0x61700018-0x6170001c, 0x61780018-0x6178001c, "
+			    "0x670003e8, 0x67ffffff } oifname != { \"anon3\", \"anon3b\" } meta l4proto { tcp, udp } "
+			    "th dport 53 counter name drop_killed drop\n"
+			    "ip daddr { 0.0.0.0/0 } meta mark { 0x61700018-0x6170001c, 0x61780018-0x6178001c, "
+			    "0x670003e8, 0x67ffffff } oifname \"anon*\" oifname != { \"anon3\", \"anon3b\" } "
+			    "counter name drop_killed drop\n"
+			    "ip daddr { 0.0.0.0/0 } meta mark { 0x61700018-0x6170001c, 0x61780018-0x6178001c, "
+			    "0x670003e8, 0x67ffffff } goto kill_judge_narrow\n"
+			    "ip daddr { 0.0.0.0/0 } meta skgid { 1000, 16777215 } oifname != { \"anon3\", \"anon3b\" } "
+			    "meta l4proto { tcp, udp } th dport 53 counter name drop_killed drop\n"
+			    "ip daddr { 0.0.0.0/0 } meta skgid { 1000, 16777215 } oifname \"anon*\" oifname != { "
+			    "\"anon3\", \"anon3b\" } counter name drop_killed drop\n"
+			    "ip daddr { 0.0.0.0/0 } meta skgid { 1000, 16777215 } goto kill_judge_narrow\n");
+	assert_rule(&p, "kill3_post", "meta skgid { 1000, 16777215 } rt ipsec missing goto kill_judge_narrow\n");
+	assert_null(chain_named(&p, "kill3_forward"));
+	assert_int_equal(count(&p, KOBJ_RULE), 2);
+	assert_int_equal(nth(&p, KOBJ_RULE, 0)->rule.fwmark, MARK_GROUP_BASE + 1000);
+	assert_int_equal(nth(&p, KOBJ_RULE, 1)->rule.fwmark, MARK_GROUP_BASE + GROUP_MAX);
+	assert_int_equal(nth(&p, KOBJ_RULE, 1)->rule.pref, RULE_PREF_NARROW);
+	assert_true(nth(&p, KOBJ_RULE, 0)->rule.local && !nth(&p, KOBJ_RULE, 0)->rule.user.on);
+	assert_int_equal(nth(&p, KOBJ_RULE, 0)->rule.table, RT_TABLE_SELECTION_BASE + 3);
+	plan_clear(&p);
+	/* the longest that there can be */
+	for (size_t i = 0; i < USERS_MAX; i++)
+		sel.groups[i] = GROUP_MAX - (uint32_t)i;
+	sel.n_groups = USERS_MAX;
+	assert_int_equal(plan_selection(&p, CIRCUIT_ID_MAX, &sel, NULL), 0);
+	assert_int_equal(count(&p, KOBJ_RULE), USERS_MAX);
+	plan_clear(&p);
+	sel.groups[1] = GROUP_MAX + 1;
+	assert_int_equal(plan_selection(&p, 3, &sel, NULL), -EINVAL);
+	sel.groups[1] = 0;
+	assert_int_equal(plan_selection(&p, 3, &sel, NULL), -EINVAL);
+	sel.n_groups = sel.n_users = 1;
 	assert_int_equal(plan_selection(&p, 3, &sel, NULL), -EINVAL);
 }
 
@@ -1048,6 +1096,7 @@ int main(void)
 		cmocka_unit_test(selection),
 		cmocka_unit_test(exceptions),
 		cmocka_unit_test(narrow_selection),
+		cmocka_unit_test(group_selection),
 		cmocka_unit_test(lan_names),
 		cmocka_unit_test(gateway_base),
 		cmocka_unit_test(gateway_circuit),

@@ -47,6 +47,12 @@ static void conflicts(void **state)
 		{ "{\"users\":[7]}", "{\"users\":[8]}", false },
 		{ "{\"users\":[7,8]}", "{\"users\":[8,9]}", true },
 		{ "{\"users\":[7]}", "{\"ports\":[\"tcp/80\"]}", true },
+		{ "{}", "{\"groups\":[7]}", false },
+		{ "{\"groups\":[7]}", "{\"groups\":[8]}", false },
+		{ "{\"groups\":[7,8]}", "{\"groups\":[8,9]}", true },
+		/* a user may be in a group */
+		{ "{\"users\":[7]}", "{\"groups\":[8]}", true },
+		{ "{\"users\":[7],\"ports\":[\"tcp/80\"]}", "{\"groups\":[8],\"ports\":[\"udp/80\"]}", false },
 		{ "{\"users\":[7],\"ports\":[\"tcp/80\"]}", "{\"users\":[7],\"ports\":[\"udp/80\"]}", false },
 		{ "{\"users\":[7],\"ports\":[\"tcp/80-90\"]}", "{\"users\":[7],\"ports\":[\"tcp/90-91\"]}", true },
 		{ "{\"users\":[7],\"ports\":[\"tcp/80-90\"]}", "{\"users\":[7],\"ports\":[\"tcp/91\"]}", false },
@@ -100,6 +106,10 @@ static void sameness(void **state)
 	assert_false(selection_same(&a, &b));
 	assert_false(selection_same(&b, &a));
 	b.n_except = 0;
+	b.n_groups = 1;
+	assert_false(selection_same(&a, &b));
+	assert_false(selection_same(&b, &a));
+	b.n_groups = 0;
 	b.n_users = 1;
 	assert_false(selection_same(&a, &b));
 	assert_false(selection_same(&b, &a));
@@ -135,6 +145,14 @@ static void as_json(void **state)
 		"{\"users\":[\"root\"]}",
 		"{\"users\":[4294967295]}",
 		"{\"users\":[1,2,3,4,5,6,7,8,9]}",
+		"{\"groups\":[]}",
+		"{\"groups\":[0]}",
+		"{\"groups\":[\"wheel\"]}",
+		"{\"groups\":[16777216]}",
+		"{\"groups\":[1,2,3,4,5,6,7,8,9]}",
+		"{\"groups\":[1],\"users\":[1]}",
+		"{\"from\":[\"::/0\"],\"groups\":[1]}",
+		"{\"except\":[\"192.168.1.0/24\"],\"groups\":[1]}",
 		"{\"ports\":[\"tcp/0\"]}",
 		"{\"ports\":[\"tcp/65536\"]}",
 		"{\"ports\":[\"tcp/1024-65535\"]}",
@@ -152,6 +170,13 @@ static void as_json(void **state)
 	selection_to_json(&s, j);
 	assert_string_equal(json_string_value(json_array_get(json_object_get(j, "from"), 0)), "192.168.1.0/24");
 	assert_int_equal(json_object_size(j), 1);
+	selection_clear(&s);
+	json_decref(j);
+	s = parsed("{\"groups\":[16777215,1]}");
+	j = json_object();
+	selection_to_json(&s, j);
+	assert_int_equal(json_integer_value(json_array_get(json_object_get(j, "groups"), 0)), 16777215);
+	assert_int_equal(json_object_size(j), 2);
 	selection_clear(&s);
 	json_decref(j);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
