@@ -71,21 +71,6 @@ static int begin(struct client_role *c, struct up_request *a, struct client_circ
 	return 0;
 }
 
-/* Only what carries a mark since it was opened can be told from all else to its end. */
-static int groups_known(const struct config *conf, const struct selection *sel, struct error *err)
-{
-	for (size_t i = 0; i < sel->n_groups; i++) {
-		bool known = false;
-
-		for (size_t k = 0; k < conf->n_groups && !known; k++)
-			known = conf->groups[k] == sel->groups[i];
-		if (!known)
-			return error_set(err, -EINVAL, "group %u is not among `groups` of anond.conf(5)",
-					 sel->groups[i]);
-	}
-	return 0;
-}
-
 void client_role_up(struct client_role *c, struct control_conn *conn, const json_t *args)
 {
 	struct up_request a = { 0 };
@@ -95,8 +80,9 @@ void client_role_up(struct client_role *c, struct control_conn *conn, const json
 
 	if (r == 0 && a.sel.lan && !c->c.conf->lans.n)
 		r = error_set(&err, -EINVAL, "this host is no gateway: see `lan` in anond.conf(5)");
-	if (r == 0)
-		r = groups_known(c->c.conf, &a.sel, &err);
+	/* Only what carries a mark since it was opened can be told from all else. */
+	if (r == 0 && !config_has_groups(c->c.conf, &a.sel))
+		r = error_set(&err, -EINVAL, "the group is not among `groups` of anond.conf(5)");
 	if (r == 0 && cc && client_circuit_is_down(cc) && selection_same(&cc->sel, &a.sel)) {
 		r = client_circuit_again(cc, a.hops, a.pinned ? a.pin : NULL, &err);
 		if (client_saved_selections(c, &why) < 0)

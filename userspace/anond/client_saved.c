@@ -221,6 +221,9 @@ static int adopt_one(struct client_role *c, const struct saved *s, const struct 
 		return r;
 	}
 	HASH_ADD(hh, c->circuits, id, sizeof(cc->id), cc);
+	if (!config_has_groups(c->c.conf, &cc->sel))
+		log_err("circuit %u is for a group that is not among `groups` any more: what it sends is stopped",
+			cc->id);
 	return 0;
 }
 

@@ -72,6 +72,9 @@ int config_load(const char *path, struct config **ret, struct error *err);
 int config_parse(const char *text, const char *name, struct config **ret, struct error *err);
 void config_free(struct config *conf); /* NULL is fine */
 
+/* Whether all groups of a selection, if it has some, are among those whose sockets are marked. */
+bool config_has_groups(const struct config *conf, const struct selection *sel);
+
 /* Every option with default and help, one a line: `anond --help-config`. 0 or -EIO. */
 int config_help(FILE *out);
 

@@ -280,15 +280,15 @@ static int start(struct daemon *d, const struct account *account, struct error *
 
 	if (r < 0)
 		return r;
-	r = groups_start(d->conf, err);
+	r = lock_take(d->conf->run, &d->lock, err);
+	if (r == 0)
+		r = groups_start(d->conf, err);
 	if (r < 0)
 		return r;
 	r = echo_new(d->loop, on_echo, d, &d->echo);
 	if (r < 0)
 		return error_set(err, r, "cannot open raw ICMP sockets: %s", strerror(-r));
 	r = become(d->conf, account, err);
-	if (r == 0)
-		r = lock_take(d->conf->run, &d->lock, err);
 	if (r < 0)
 		return r;
 	daemon_remember_network(d);
@@ -511,18 +511,20 @@ static int flush(const char *config)
 }
 
 /*
- * At the start of the host, before there is a network: all else comes when anond runs. A configuration that cannot be
- * read must not open what it protected.
+ * At the start of the host, before there is a network, or when a start failed: all else comes when anond runs. A
+ * configuration that cannot be read must not open what it protected.
  */
-static int block(const char *config)
+static int block(const char *config, bool boot)
 {
 	static const struct lans none;
 	struct config *conf = NULL;
 	struct kernel *k = NULL;
 	struct error err = { "" };
-	int known = config_load(config, &conf, &err), r = known;
+	int known = config_load(config, &conf, &err), r = known, marked = 0;
 
-	if (known < 0 || groups_start(conf, &err) < 0)
+	if (known == 0 && boot)
+		marked = groups_start(conf, &err);
+	if (known < 0 || marked < 0)
 		log_err("%s", err.text);
 	if (known < 0 || (conf->roles & ROLE_CLIENT)) {
 		r = kernel_open(&k);
@@ -537,7 +539,7 @@ static int block(const char *config)
 	if (k)
 		kernel_free(k);
 	config_free(conf);
-	return known < 0 || r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return known < 0 || marked < 0 || r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 enum mode { MODE_RUN, MODE_CHECK, MODE_BLOCK, MODE_FLUSH };
@@ -636,7 +638,7 @@ int main(int argc, char **argv)
 	if (mode == MODE_FLUSH)
 		return flush(config);
 	if (mode == MODE_BLOCK)
-		return block(config);
+		return block(config, true);
 	r = load(&d, config, &err);
 	if (r == 0)
 		r = account_find(d.conf->user, d.conf->group, &account, &err);
@@ -649,6 +651,6 @@ int main(int argc, char **argv)
 	stays = mode == MODE_RUN && status != EXIT_SUCCESS && d.protects;
 	daemon_free(&d);
 	if (stays)
-		block(config);
+		block(config, false);
 	return status;
 }

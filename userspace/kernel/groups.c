@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/magic.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -44,27 +45,42 @@ static const char *cgroup_root(void)
 }
 
 /*
- * At the opening of a socket: group = bpf_get_current_uid_gid() >> 32; if it is one of ours, mark it. That helper gives
- * the real group as the first user namespace numbers it.
+ * At the opening of a socket: group = bpf_get_current_uid_gid() >> 32; if it is one of ours, mark the socket. That
+ * helper gives the real group as the first user namespace numbers it. Multipath TCP is refused (EPERM, programs go on
+ * with TCP): the connections below such a socket are the kernel's own, and have its mark late or never
+ * (mptcp_sockopt_sync).
  */
 static int load_program(const uint32_t *groups, size_t n)
 {
-	struct bpf_insn code[USERS_MAX + 9];
-	size_t len = 0;
+	const struct bpf_insn head[] = {
+		{ BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_6, BPF_REG_1, 0, 0 },
+		{ BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_get_current_uid_gid },
+		{ BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_0, 0, 0, 32 },
+	};
+	const struct bpf_insn tail[] = {
+		/* none of ours */
+		{ BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 1 },
+		{ BPF_JMP | BPF_EXIT, 0, 0, 0, 0 },
+		/* one of ours */
+		{ BPF_LDX | BPF_MEM | BPF_W, BPF_REG_1, BPF_REG_6, offsetof(struct bpf_sock, protocol), 0 },
+		{ BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_1, 0, 4, IPPROTO_MPTCP },
+		{ BPF_ALU64 | BPF_OR | BPF_K, BPF_REG_0, 0, 0, MARK_GROUP_BASE },
+		{ BPF_STX | BPF_MEM | BPF_W, BPF_REG_6, BPF_REG_0, offsetof(struct bpf_sock, mark), 0 },
+		{ BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 1 },
+		{ BPF_JMP | BPF_EXIT, 0, 0, 0, 0 },
+		/* refused */
+		{ BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0 },
+		{ BPF_JMP | BPF_EXIT, 0, 0, 0, 0 },
+	};
+	struct bpf_insn code[ARRAY_SIZE(head) + USERS_MAX + ARRAY_SIZE(tail)];
+	size_t len = ARRAY_SIZE(head);
 
-	code[len++] = (struct bpf_insn){ BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_6, BPF_REG_1, 0, 0 };
-	code[len++] = (struct bpf_insn){ BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_get_current_uid_gid };
-	code[len++] = (struct bpf_insn){ BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_0, 0, 0, 32 };
-	for (size_t i = 0; i < n; i++) /* over the others, and the two behind them */
+	memcpy(code, head, sizeof(head));
+	for (size_t i = 0; i < n; i++) /* over the others, and the two for none */
 		code[len++] = (struct bpf_insn){ BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, (int16_t)(n - i + 1),
 						 (int32_t)groups[i] };
-	code[len++] = (struct bpf_insn){ BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 1 };
-	code[len++] = (struct bpf_insn){ BPF_JMP | BPF_EXIT, 0, 0, 0, 0 };
-	code[len++] = (struct bpf_insn){ BPF_ALU64 | BPF_OR | BPF_K, BPF_REG_0, 0, 0, MARK_GROUP_BASE };
-	code[len++] = (struct bpf_insn){ BPF_STX | BPF_MEM | BPF_W, BPF_REG_6, BPF_REG_0,
-					 offsetof(struct bpf_sock, mark), 0 };
-	code[len++] = (struct bpf_insn){ BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 1 };
-	code[len++] = (struct bpf_insn){ BPF_JMP | BPF_EXIT, 0, 0, 0, 0 };
+	memcpy(code + len, tail, sizeof(tail));
+	len += ARRAY_SIZE(tail);
 
 	union bpf_attr attr = {
 		.prog_type = BPF_PROG_TYPE_CGROUP_SOCK,
@@ -97,23 +113,28 @@ static int link_make(int program)
 	union bpf_attr create = { .link_create = { .prog_fd = (uint32_t)program,
 						   .target_fd = (uint32_t)root,
 						   .attach_type = BPF_CGROUP_INET_SOCK_CREATE } };
-	_cleanup_close_ int link = root < 0 ? -1 : bpf(BPF_LINK_CREATE, &create);
+	_cleanup_close_ int link = -1;
+	int r;
 
 	if (root < 0)
 		return -errno;
+	link = bpf(BPF_LINK_CREATE, &create);
 	if (link < 0)
 		return link;
+	r = kernel_groups_unmark(); /* in between both are there */
+	if (r < 0)
+		return r;
 	union bpf_attr pin = { .pathname = (uintptr_t)LINK_PIN, .bpf_fd = (uint32_t)link };
 	return bpf(BPF_OBJ_PIN, &pin);
 }
 
+/* What has our name and is no link, or one that somebody detached, gives way. */
 static int install(int program)
 {
 	_cleanup_close_ int link = link_of_pin();
+	int r = link < 0 ? link : link_replace(link, program);
 
-	if (link == -ENOENT)
-		return link_make(program);
-	return link < 0 ? link : link_replace(link, program);
+	return r == -ENOENT || r == -ENOLINK || r == -EINVAL ? link_make(program) : r;
 }
 
 int kernel_groups_mark(const uint32_t *groups, size_t n, struct error *err)

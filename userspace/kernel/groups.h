@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A mark on every socket of some groups, from its first moment to its last word, by a BPF program in the root of the
- * control groups. What else tells a socket's group (meta skgid, the owner of its file) ends when the program closes it,
+ * A mark on every socket of some groups from its opening on, by a BPF program in the root of the control groups. What
+ * else tells a socket's group (meta skgid, the owner of its file) ends when the program closes it,
  * before the kernel has said all; and a routing rule knows marks, not groups. The program stays without us: it hangs on
  * a link that is pinned in the BPF file system.
  */
