@@ -156,16 +156,21 @@ cable_in() {
 	ping4 "$1" 192.0.2.1 || ping6 "$1" 2001:db8::1
 }
 
-# The client's host is started again: daemons, kernel state and /run are gone, /var is not. Its cable is out.
-restart_host() {
-	local d state
+# The client's kernel has nothing any more, as after a start; what is to be protected stays in the file.
+kernel_forgets() {
+	local state
 	state=$(root_of client)/var/lib/anond/state
-	cable_out client
-	for d in anond charon; do ! [ -e "$BED/$d.client" ] || daemon_kill client $d || return 1; done
 	cp "$state/selections" "$BED/selections" && flush client || return 1
 	cp "$BED/selections" "$state/selections" && chown anond: "$state/selections"
-	on client sh -c 'ip xfrm state flush; ip xfrm policy flush; rm -rf /run/anond/* /run/charon*'
+	on client sh -c 'ip xfrm state flush; ip xfrm policy flush'
 	gives "" circuit_objects client
+}
+# The client's host is started again: daemons, kernel state and /run are gone, /var is not. Its cable is out.
+restart_host() {
+	local d
+	cable_out client
+	for d in anond charon; do ! [ -e "$BED/$d.client" ] || daemon_kill client $d || return 1; done
+	kernel_forgets && on client sh -c 'rm -rf /run/anond/* /run/charon*'
 }
 
 # Take what a stopped relay or client left standing on purpose (circuits outlive a stop), so that nothing is left.
