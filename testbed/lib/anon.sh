@@ -99,8 +99,8 @@ launchers_done() { # shows those that are not
 	for left in $left; do tr '\0' ' ' <"/proc/$left/cmdline"; grep -E '^(State|PPid)' "/proc/$left/status"; done
 	false
 }
-# Before it has its connections a charon refuses whoever calls. (`jq -e` would not do: of nothing it says yes.)
-charon_ready() { gives ready eval "on $1 anonctl status --json | jq -r .charon.state"; } # HOST
+# Before it has its connections a charon refuses whoever calls. (`gojq -e` would not do: of nothing it says yes.)
+charon_ready() { gives ready eval "on $1 anonctl status --json | gojq -r .charon.state"; } # HOST
 anon_start() {
 	charon_start "$1" && anond_start "$1" && wait_for 60 charon_ready "$1" && wait_for 60 launchers_done
 }

@@ -153,7 +153,7 @@ restore() {
 }
 
 dropped() { # HOST COUNTER: packets
-	on "$1" nft -j list counters | jq -r --arg n "$2" '[.nftables[].counter? // empty | select(.name == $n) | .packets] | add // "none"'
+	on "$1" nft -j list counters | gojq -r --arg n "$2" '[.nftables[].counter? // empty | select(.name == $n) | .packets] | add // "none"'
 }
 
 # Victims -----------------------------------------------------------------------------------------------------------

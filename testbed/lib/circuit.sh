@@ -34,9 +34,9 @@ circuit_up() {
 }
 circuit_down() { on client anonctl circuit down "${1:---all}"; }
 # The same of a circuit that is up, e.g. `circuits '.[0].mtu'`.
-circuits() { on client anonctl circuit list --json | jq -r ".circuits | $1"; }
-status() { on "$1" anonctl status --json | jq -r "$2"; }    # HOST JQ
-links() { on "$1" anonctl link list --json | jq -r ".links | $2"; } # HOST JQ
+circuits() { on client anonctl circuit list --json | gojq -r ".circuits | $1"; }
+status() { on "$1" anonctl status --json | gojq -r "$2"; }    # HOST JQ
+links() { on "$1" anonctl link list --json | gojq -r ".links | $2"; } # HOST JQ
 relay_circuits() { gives "$2" status "$1" .circuits; }       # HOST NUMBER
 no_circuits() { local h; for h in "$@"; do relay_circuits "$h" 0 || return 1; done; }
 
@@ -110,7 +110,7 @@ babble_stop() {
 circuit_objects() { # HOST
 	on "$1" sh -c 'ip xfrm state list nokeys; ip xfrm policy list' | fold_objects |
 		grep -E 'if_id 0x(616e0001|617[0-9a-f]{5})' | sed 's/ replay-window.*\( if_id\)/\1/' | sort
-	on "$1" nft -j list ruleset | jq -c '.nftables[] | .set? // empty | select(.name | startswith("circ")) | .elem // empty'
+	on "$1" nft -j list ruleset | gojq -c '.nftables[] | .set? // empty | select(.name | startswith("circ")) | .elem // empty'
 	on "$1" nft -s list ruleset | fold_objects | grep -E '(anon|hop)[0-9]|kill[0-9]' | sort
 	on "$1" sh -c 'ip -br link; ip -4 route show table 7042; ip -6 route show table 7042' 2>/dev/null |
 		grep -E '^(anon|hop)|dev (anon|hop)|unreachable' | sed 's/ *$//' | sort

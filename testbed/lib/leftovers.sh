@@ -12,7 +12,7 @@ snapshot() { # HOST
 			# A server forks for each connection: there the name must do.
 			if [ -n "${SERVE[$1]:-}" ]; then echo "process $comm"; else echo "process $pid $comm"; fi
 		done
-		nsenter --net="/run/netns/$1" sh -c '
+		on "$1" sh -c '
 			# xfrm not in the batch: there an address family stays behind and filters
 			printf "%s\n" "addr show" "route show table all" "rule show" | ip -batch -
 			ip xfrm policy list
@@ -39,9 +39,11 @@ fold_objects() {
 
 # What HOST has now and had not at its baseline; with a minus, what it had and has lost.
 leftovers() { # HOST
+	local line
 	snapshot "$1" >"$BED/now.$1"
-	comm -13 "$BED/baseline.$1" "$BED/now.$1"
-	comm -23 "$BED/baseline.$1" "$BED/now.$1" | sed 's/^/-/'
+	comm -3 "$BED/baseline.$1" "$BED/now.$1" | while IFS= read -r line; do
+		case $line in $'\t'*) echo "${line#?}" ;; *) echo "-$line" ;; esac
+	done
 }
 
 nothing_left() { # HOST
