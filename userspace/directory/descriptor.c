@@ -6,9 +6,9 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "directory/base64.h"
 #include "directory/field.h"
 #include "directory/relay_json.h"
+#include "lib/base64.h"
 #include "lib/bytes.h"
 #include "lib/cleanup.h"
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "directory/base64.h"
+#include "lib/base64.h"
 
 int field_uint(const json_t *obj, const char *name, uint64_t min, uint64_t max, uint64_t *ret, struct error *err)
 {

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "directory/base64.h"
 #include "directory/file.h"
+#include "lib/base64.h"
 #include "lib/secmem.h"
 
 #define LINE_MAX_LEN 128u /* bytes of a key file */

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "directory/base64.h"
 #include "directory/field.h"
 #include "directory/file.h"
 #include "directory/relay_json.h"
+#include "lib/base64.h"
 
 #define SIG_FILE_MAX 128u	       /* bytes of FILE.sig */
 #define TIME_MAX 253402300799u	       /* the end of the year 9999 */

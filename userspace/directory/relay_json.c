@@ -5,49 +5,24 @@
 #include <errno.h>
 #include <string.h>
 
-#include "directory/base64.h"
 #include "directory/field.h"
+#include "lib/base64.h"
 #include "lib/cleanup.h"
 
 static const char *const members[] = { "name",	   "identity", "onion-key", "onion-key-id", "link-key",
 				       "address4", "address6", "guard",	    "exit" };
 
-static bool is_alnum(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 static int parse_name(const json_t *obj, char ret[RELAY_NAME_MAX], struct error *err)
 {
 	const char *name = NULL;
-	size_t len;
-	int r;
+	int r = field_text(obj, "name", &name, err);
 
-	r = field_text(obj, "name", &name, err);
 	if (r < 0)
 		return r;
-	len = name ? strlen(name) : 0;
-	if (len < 1 || len >= RELAY_NAME_MAX || name[0] == '-')
+	if (!name || !relay_name_valid(name))
 		return error_set(err, -EINVAL, "name: not 1 to %d letters, digits and inner '-'", RELAY_NAME_MAX - 1);
-	for (size_t i = 0; i < len; i++)
-		if (!is_alnum(name[i]) && name[i] != '-')
-			return error_set(err, -EINVAL, "name: only letters, digits and '-' are allowed");
-	memcpy(ret, name, len + 1);
+	memcpy(ret, name, strlen(name) + 1);
 	return 0;
-}
-
-/* Private addresses are fine, for networks that live inside one; what can be no host's address is not. */
-static bool is_host4(struct in_addr a)
-{
-	uint32_t h = ntohl(a.s_addr);
-
-	return h >> 24 != 0 && h >> 24 != 127 && h >> 28 < 0xe;
-}
-
-static bool is_host6(const struct in6_addr *a)
-{
-	return !IN6_IS_ADDR_UNSPECIFIED(a) && !IN6_IS_ADDR_LOOPBACK(a) && !IN6_IS_ADDR_MULTICAST(a) &&
-	       !IN6_IS_ADDR_LINKLOCAL(a) && !IN6_IS_ADDR_V4MAPPED(a) && !IN6_IS_ADDR_V4COMPAT(a);
 }
 
 static int parse_addresses(const json_t *obj, struct relay *r, struct error *err)
@@ -62,9 +37,9 @@ static int parse_addresses(const json_t *obj, struct relay *r, struct error *err
 		return e;
 	if (!text4 && !text6)
 		return error_set(err, -EINVAL, "address4: a relay needs it or address6");
-	if (text4 && (inet_pton(AF_INET, text4, &r->addr4) != 1 || !is_host4(r->addr4)))
+	if (text4 && (inet_pton(AF_INET, text4, &r->addr4) != 1 || !addr4_is_host(r->addr4)))
 		return error_set(err, -EINVAL, "address4: not the IPv4 address of a host");
-	if (text6 && (inet_pton(AF_INET6, text6, &r->addr6) != 1 || !is_host6(&r->addr6)))
+	if (text6 && (inet_pton(AF_INET6, text6, &r->addr6) != 1 || !addr6_is_host(&r->addr6)))
 		return error_set(err, -EINVAL, "address6: not the IPv6 address of a host");
 	return 0;
 }

@@ -37,3 +37,14 @@ uint32_t rng_below(const struct rng *rng, uint32_t bound)
 	while (v < min);
 	return v % bound;
 }
+
+uint64_t rng_below64(const struct rng *rng, uint64_t bound)
+{
+	uint64_t min = -bound % bound; /* as in rng_below */
+	uint64_t v;
+
+	do
+		v = rng_u64(rng);
+	while (v < min);
+	return v % bound;
+}

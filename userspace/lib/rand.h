@@ -16,3 +16,4 @@ uint32_t rng_u32(const struct rng *rng);
 uint64_t rng_u64(const struct rng *rng);
 /* Uniform in [0, bound), without modulo bias (rejection sampling). bound > 0. */
 uint32_t rng_below(const struct rng *rng, uint32_t bound);
+uint64_t rng_below64(const struct rng *rng, uint64_t bound);

@@ -26,6 +26,15 @@ struct relay {
 	bool exit;	       /* forwards to the Internet */
 };
 
+/* 1 to RELAY_NAME_MAX - 1 letters, digits and '-', the last not first. */
+bool relay_name_valid(const char *name);
+/*
+ * Whether it can be a host's address. Private ones are fine, for networks that live inside one; zero, loopback,
+ * multicast, link-local and mapped ones are not.
+ */
+bool addr4_is_host(struct in_addr a);
+bool addr6_is_host(const struct in6_addr *a);
+
 /* The network as one signed file describes it. Freed by network_free (directory/network.h). */
 struct network {
 	uint64_t valid_from, valid_until; /* seconds since 1970 UTC */

@@ -17,11 +17,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "directory/base64.h"
 #include "directory/descriptor.h"
 #include "directory/file.h"
 #include "directory/keys.h"
 #include "directory/network.h"
+#include "lib/base64.h"
 
 #define FROM UINT64_C(1700000000)
 #define UNTIL (FROM + 30 * 86400)
@@ -223,8 +223,8 @@ static void relay_members(void **state)
 	} bad[] = {
 		{ "\"name\":\"r1\"", "\"name\":\"\"", "name: " },
 		{ "\"name\":\"r1\"", "\"name\":\"-r\"", "name: " },
-		{ "\"name\":\"r1\"", "\"name\":\"r 1\"", "name: only letters" },
-		{ "\"name\":\"r1\"", "\"name\":\"r\\u001b[2J\"", "name: only letters" },
+		{ "\"name\":\"r1\"", "\"name\":\"r 1\"", "name: not 1 to 31" },
+		{ "\"name\":\"r1\"", "\"name\":\"r\\u001b[2J\"", "name: not 1 to 31" },
 		{ "\"name\":\"r1\"", "\"name\":\"r\\u0000\"", "line 1: " },
 		{ "\"name\":\"r1\"", "\"name\":\"abcdefghijklmnopqrstuvwxyz123456\"", "name: not 1 to 31" },
 		{ "\"name\":\"r1\",", "", "name: " },
