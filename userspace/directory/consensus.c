@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "directory/consensus.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "lib/array.h"
+
+#define KIND "consensus"
+#define VERSION 1
+
+/* ---- computing ---- */
+
+/* The votes that are counted, ascending by authority, each with the relay that is next in it. */
+struct count {
+	const struct vote *v[AUTHORITIES_MAX];
+	size_t next[AUTHORITIES_MAX];
+	size_t n;
+};
+
+static bool is_most(const struct count *c, size_t n)
+{
+	return 2 * n > c->n;
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static uint64_t low_median(uint64_t *v, size_t n)
+{
+	qsort(v, n, sizeof(*v), compare_u64);
+	return v[(n - 1) / 2];
+}
+
+static int compare_authority(const void *a, const void *b)
+{
+	const struct vote *const *x = a, *const *y = b;
+
+	return memcmp((*x)->authority, (*y)->authority, sizeof((*x)->authority));
+}
+
+static int count_votes(const struct vote *const *votes, size_t n, size_t n_authorities, struct count *ret,
+		       struct error *err)
+{
+	struct count c = { .n = n };
+
+	if (2 * n <= n_authorities || n > AUTHORITIES_MAX)
+		return error_set(err, -ENODATA, "%zu votes of %zu authorities are too few or too many", n,
+				 n_authorities);
+	memcpy(c.v, votes, n * sizeof(*votes));
+	qsort(c.v, n, sizeof(*c.v), compare_authority);
+	for (size_t i = 1; i < n; i++) {
+		if (compare_authority(&c.v[i - 1], &c.v[i]) == 0)
+			return error_set(err, -EINVAL, "an authority has two votes");
+		if (c.v[i]->interval.valid_after != c.v[0]->interval.valid_after)
+			return error_set(err, -EINVAL, "votes of different intervals");
+	}
+	*ret = c;
+	return 0;
+}
+
+static struct interval median_interval(const struct count *c)
+{
+	uint64_t fresh[AUTHORITIES_MAX] = { 0 }, valid[AUTHORITIES_MAX] = { 0 }, mtu[AUTHORITIES_MAX] = { 0 };
+
+	for (size_t i = 0; i < c->n; i++) {
+		fresh[i] = c->v[i]->interval.fresh_until;
+		valid[i] = c->v[i]->interval.valid_until;
+		mtu[i] = c->v[i]->interval.link_mtu;
+	}
+	return (struct interval){ .valid_after = c->v[0]->interval.valid_after,
+				  .fresh_until = low_median(fresh, c->n),
+				  .valid_until = low_median(valid, c->n),
+				  .link_mtu = (uint16_t)low_median(mtu, c->n) };
+}
+
+/* What the votes say of the relay that is next, which not all have. */
+struct opinions {
+	const struct vote_relay *v[AUTHORITIES_MAX];
+	size_t n;
+};
+
+static const struct vote_relay *next_of(const struct count *c, size_t i)
+{
+	return c->next[i] < c->v[i]->n ? &c->v[i]->relays[c->next[i]] : NULL;
+}
+
+/* The smallest identity that is next in any vote. False: all are through. */
+static bool next_relay(struct count *c, struct opinions *ret)
+{
+	const struct vote_relay *least = NULL, *v;
+
+	ret->n = 0;
+	for (size_t i = 0; i < c->n; i++) {
+		v = next_of(c, i);
+		if (v && (!least || memcmp(&v->id, &least->id, sizeof(v->id)) < 0))
+			least = v;
+	}
+	if (!least)
+		return false;
+	for (size_t i = 0; i < c->n; i++) {
+		v = next_of(c, i);
+		if (!v || memcmp(&v->id, &least->id, sizeof(v->id)) != 0)
+			continue;
+		ret->v[ret->n++] = v;
+		c->next[i]++;
+	}
+	return true;
+}
+
+static bool same_text(struct document_text a, struct document_text b)
+{
+	return a.len == b.len && memcmp(a.s, b.s, a.len) == 0;
+}
+
+static size_t count_flag(const struct opinions *o, const char *flag)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->n; i++)
+		n += flags_have(&o->v[i]->flags, flag);
+	return n;
+}
+
+/*
+ * The opinion whose facts most have; NULL: none. Nothing less will do: the facts are not signed by the relay, and one
+ * authority could make up some if a tie were decided by anything at all.
+ */
+static const struct vote_relay *most_facts(const struct count *c, const struct opinions *o)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		size_t n = 0;
+
+		for (size_t k = 0; k < o->n; k++)
+			n += same_text(o->v[i]->facts, o->v[k]->facts);
+		if (is_most(c, n))
+			return o->v[i];
+	}
+	return NULL;
+}
+
+/* Ascending, the first FLAGS_MAX. */
+static struct flags most_flags(const struct count *c, const struct opinions *o)
+{
+	struct flags ret = { 0 };
+	size_t at[AUTHORITIES_MAX] = { 0 };
+
+	for (;;) {
+		const char *least = NULL;
+
+		for (size_t i = 0; i < o->n; i++) {
+			const struct flags *f = &o->v[i]->flags;
+
+			if (at[i] < f->n && (!least || strcmp(f->v[at[i]], least) < 0))
+				least = f->v[at[i]];
+		}
+		if (!least)
+			return ret;
+		if (is_most(c, count_flag(o, least)))
+			(void)flags_add(&ret, least);
+		for (size_t i = 0; i < o->n; i++) {
+			const struct flags *f = &o->v[i]->flags;
+
+			/* least may lie in one of these, which stays where it is */
+			if (at[i] < f->n && strcmp(f->v[at[i]], least) == 0)
+				at[i]++;
+		}
+	}
+}
+
+static uint32_t weight_of(const struct count *c, const struct opinions *o, uint32_t offered)
+{
+	uint64_t measured[AUTHORITIES_MAX] = { 0 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->n; i++)
+		if (o->v[i]->has_measured)
+			measured[n++] = o->v[i]->measured;
+	if (is_most(c, n))
+		return (uint32_t)low_median(measured, n);
+	return offered < CONSENSUS_UNMEASURED_MAX ? offered : CONSENSUS_UNMEASURED_MAX;
+}
+
+static void put_all(FILE *f, struct count *c)
+{
+	const struct interval interval = median_interval(c);
+	struct opinions o;
+
+	fprintf(f, "anond-" KIND " %d\n", VERSION);
+	interval_put(f, &interval);
+	fputs("votes", f);
+	for (size_t i = 0; i < c->n; i++)
+		document_put_bytes(f, c->v[i]->authority, sizeof(c->v[i]->authority));
+	fputc('\n', f);
+	while (next_relay(c, &o)) {
+		const struct vote_relay *facts = most_facts(c, &o);
+		struct flags flags;
+
+		if (!facts || !is_most(c, count_flag(&o, FLAG_RUNNING)))
+			continue;
+		flags = most_flags(c, &o);
+		fwrite(facts->facts.s, 1, facts->facts.len, f);
+		flags_put(f, &flags);
+		fprintf(f, "weight %" PRIu32 "\n", weight_of(c, &o, facts->bandwidth));
+	}
+}
+
+static int close_text(FILE *f, char **text, char **ret, struct error *err)
+{
+	bool bad = ferror(f);
+
+	if (fclose(f) != 0 || bad) {
+		free(*text);
+		return error_set(err, -ENOMEM, "out of memory");
+	}
+	*ret = *text;
+	return 0;
+}
+
+int consensus_compute(const struct vote *const *votes, size_t n, size_t n_authorities, char **ret, size_t *ret_len,
+		      struct error *err)
+{
+	char *text = NULL;
+	struct count c;
+	int r = count_votes(votes, n, n_authorities, &c, err);
+	FILE *f = r < 0 ? NULL : open_memstream(&text, ret_len);
+
+	if (r < 0)
+		return r;
+	if (!f)
+		return error_set(err, -ENOMEM, "out of memory");
+	put_all(f, &c);
+	return close_text(f, &text, ret, err);
+}
+
+/* ---- signatures ---- */
+
+/* All before the first line of signatures. 0: there is none. -EINVAL: no document. */
+static int body_of(const void *text, size_t len, size_t *ret_len, struct error *err)
+{
+	struct document_reader r = document_reader_of(text, len);
+	struct document_line line;
+	int e = document_begin(&r, KIND, VERSION, err);
+
+	if (e < 0)
+		return e;
+	while ((e = document_peek(&r, &line, err)) > 0 && !document_is(&line, "signature"))
+		document_skip(&r, &line);
+	*ret_len = (size_t)(r.s - (const char *)text);
+	return e < 0 ? e : 0;
+}
+
+int consensus_sign(const void *text, size_t len, const uint8_t seed[32], struct consensus_signature *ret,
+		   struct error *err)
+{
+	size_t body = 0;
+	int r = body_of(text, len, &body, err);
+
+	if (r == 0)
+		document_sign(text, body, seed, ret->authority, ret->signature);
+	return r;
+}
+
+bool consensus_signed_by(const void *text, size_t len, const struct consensus_signature *s)
+{
+	struct error ignored;
+	size_t body = 0;
+
+	return body_of(text, len, &body, &ignored) == 0 &&
+	       crypto_sign_verify_detached(s->signature, text, body, s->authority) == 0;
+}
+
+static int compare_signature(const void *a, const void *b)
+{
+	const struct consensus_signature *const *x = a, *const *y = b;
+
+	return memcmp((*x)->authority, (*y)->authority, sizeof((*x)->authority));
+}
+
+static void put_signatures(FILE *f, const struct consensus_signature *const *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (i && compare_signature(&v[i - 1], &v[i]) == 0)
+			continue;
+		fputs("signature", f);
+		document_put_bytes(f, v[i]->authority, sizeof(v[i]->authority));
+		document_put_bytes(f, v[i]->signature, sizeof(v[i]->signature));
+		fputc('\n', f);
+	}
+}
+
+int consensus_with(const void *text, size_t len, const struct consensus_signature *sigs, size_t n, char **ret,
+		   size_t *ret_len, struct error *err)
+{
+	const struct consensus_signature *sorted[AUTHORITIES_MAX];
+	char *out = NULL;
+	size_t body = 0;
+	int r = body_of(text, len, &body, err);
+	FILE *f;
+
+	if (r == 0 && n > AUTHORITIES_MAX)
+		r = error_set(err, -EINVAL, "more than %u signatures", AUTHORITIES_MAX);
+	f = r < 0 ? NULL : open_memstream(&out, ret_len);
+	if (r < 0)
+		return r;
+	if (!f)
+		return error_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = &sigs[i];
+	qsort(sorted, n, sizeof(*sorted), compare_signature);
+	fwrite(text, 1, body, f);
+	put_signatures(f, sorted, n);
+	return close_text(f, &out, ret, err);
+}
+
+/* ---- reading ---- */
+
+static int take_votes(void *ctx, struct document_words *w, struct error *err)
+{
+	struct consensus *c = ctx;
+
+	do {
+		int r = 0;
+
+		if (c->n_votes == AUTHORITIES_MAX)
+			return error_set(err, -EINVAL, "more than %u", AUTHORITIES_MAX);
+		r = document_bytes(w, c->votes[c->n_votes], sizeof(c->votes[0]), err);
+		if (r < 0)
+			return r;
+		if (c->n_votes && memcmp(c->votes[c->n_votes - 1], c->votes[c->n_votes], sizeof(c->votes[0])) >= 0)
+			return error_set(err, -EINVAL, "not ascending");
+		c->n_votes++;
+	} while (w->s != w->end);
+	return 0;
+}
+
+static int take_flags(void *ctx, struct document_words *w, struct error *err)
+{
+	return flags_take(&((struct consensus_relay *)ctx)->flags, w, err);
+}
+
+static int take_weight(void *ctx, struct document_words *w, struct error *err)
+{
+	uint64_t kib = 0;
+	int r = document_number(w, 0, UINT32_MAX, &kib, err);
+
+	((struct consensus_relay *)ctx)->weight = (uint32_t)kib;
+	return r;
+}
+
+static const struct document_field votes_fields[] = { { "votes", take_votes, false } };
+static const struct document_field opinion[] = { { "flags", take_flags, false }, { "weight", take_weight, false } };
+static const char *const interval_ends[] = { "votes", NULL };
+
+static int one_relay(void *ctx, const struct relay_facts *facts, struct document_text text, struct document_reader *r,
+		     struct error *err)
+{
+	struct consensus *c = ctx;
+	void *room = array_room(c->relays, c->n, sizeof(*c->relays));
+
+	(void)text;
+	if (!room)
+		return error_set(err, -ENOMEM, "out of memory");
+	c->relays = room;
+	c->relays[c->n] = (struct consensus_relay){ .facts = *facts };
+	return document_section(r, opinion, ARRAY_SIZE(opinion), relay_facts_next, &c->relays[c->n++], err);
+}
+
+static int take_signature(void *ctx, struct document_words *w, struct error *err)
+{
+	struct consensus_signature *s = ctx;
+	int r = document_bytes(w, s->authority, sizeof(s->authority), err);
+
+	return r < 0 ? r : document_bytes(w, s->signature, sizeof(s->signature), err);
+}
+
+static bool is_ours(const uint8_t key[32], const uint8_t (*authorities)[32], size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(authorities[i], key, 32) == 0)
+			return true;
+	return false;
+}
+
+/* Before anything is read of it: what is not signed is not looked at. */
+static int verify(const void *text, size_t len, const uint8_t (*authorities)[32], size_t n, struct error *err)
+{
+	static const struct document_field fields[] = { { "signature", take_signature, false } };
+	static const char *const stops[] = { "signature", NULL };
+	struct consensus_signature s, last = { 0 };
+	struct document_reader r;
+	size_t body = 0, good = 0, seen = 0;
+	int e = body_of(text, len, &body, err);
+
+	if (e < 0)
+		return e;
+	for (r = document_reader_of((const char *)text + body, len - body); r.s != r.end; last = s, seen++) {
+		e = document_section(&r, fields, 1, stops, &s, err);
+		if (e < 0)
+			return error_prefix(err, e, "signatures");
+		if (seen && memcmp(last.authority, s.authority, sizeof(s.authority)) >= 0)
+			return error_set(err, -EINVAL, "signatures: not ascending");
+		if (seen == AUTHORITIES_MAX)
+			return error_set(err, -EINVAL, "signatures: more than %u", AUTHORITIES_MAX);
+		if (is_ours(s.authority, authorities, n))
+			good += crypto_sign_verify_detached(s.signature, text, body, s.authority) == 0;
+	}
+	return 2 * good > n ? 0 : error_set(err, -ENOKEY, "signed by %zu of %zu authorities", good, n);
+}
+
+static int parse(const void *text, size_t len, struct consensus *c, struct error *err)
+{
+	struct document_reader r = document_reader_of(text, len);
+	struct document_line line;
+	int e = document_begin(&r, KIND, VERSION, err);
+
+	if (e == 0)
+		e = interval_read(&r, interval_ends, &c->interval, err);
+	if (e == 0)
+		e = document_section(&r, votes_fields, ARRAY_SIZE(votes_fields), relay_facts_next, c, err);
+	if (e == 0)
+		e = relay_facts_each(&r, VOTE_RELAYS_MAX, one_relay, c, err);
+	if (e == 0 && document_peek(&r, &line, err) > 0 && !document_is(&line, "signature"))
+		e = error_set(err, -EINVAL, "line %u: it belongs to no relay", line.number);
+	return e;
+}
+
+int consensus_parse(const void *text, size_t len, const uint8_t (*authorities)[32], size_t n, struct consensus *ret,
+		    struct error *err)
+{
+	struct consensus c = { 0 };
+	int e;
+
+	if (len > CONSENSUS_MAX)
+		return error_set(err, -EFBIG, "larger than %u bytes", CONSENSUS_MAX);
+	e = verify(text, len, authorities, n, err);
+	if (e == 0)
+		e = parse(text, len, &c, err);
+	if (e < 0)
+		consensus_clear(&c);
+	else
+		*ret = c;
+	return e;
+}
+
+void consensus_clear(struct consensus *c)
+{
+	free(c->relays);
+	*c = (struct consensus){ 0 };
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What more than half of the authorities say of the network (wire/document.h has the format). Every authority that has
+ * the same votes computes the same bytes; a client believes what more than half of its authorities have signed.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "directory/flags.h"
+#include "directory/interval.h"
+#include "directory/relay_facts.h"
+#include "directory/vote.h"
+
+#define CONSENSUS_MAX (32u << 20)      /* bytes */
+#define CONSENSUS_UNMEASURED_MAX 1024u /* KiB/s that somebody is believed whom few have measured */
+#define AUTHORITIES_MAX 16u
+
+struct consensus_relay {
+	struct relay_facts facts;
+	struct flags flags;
+	uint32_t weight; /* KiB/s */
+};
+
+struct consensus {
+	struct interval interval;
+	uint8_t votes[AUTHORITIES_MAX][32]; /* whose votes were counted, ascending */
+	size_t n_votes;
+	size_t n;
+	struct consensus_relay *relays; /* malloc, ascending by identity */
+};
+
+/*
+ * The consensus without signatures (malloc, NUL-terminated) of n votes of one interval, each of another authority of
+ * n_authorities in all; that these are ours was checked before. Pure: the order of votes does not count.
+ * -ENODATA: not more than half; -EINVAL: two votes of one authority, or of different intervals; -ENOMEM.
+ */
+int consensus_compute(const struct vote *const *votes, size_t n, size_t n_authorities, char **ret, size_t *ret_len,
+		      struct error *err);
+
+/* An authority's signature. text: a consensus, its signatures do not count. */
+struct consensus_signature {
+	uint8_t authority[32], signature[64];
+};
+/* -EINVAL: no consensus. seed: of the authority. */
+int consensus_sign(const void *text, size_t len, const uint8_t seed[32], struct consensus_signature *ret,
+		   struct error *err);
+/* Whether it is the authority's over that text. */
+bool consensus_signed_by(const void *text, size_t len, const struct consensus_signature *s);
+/* The text without signatures, and these behind it, in their order, each authority's once (malloc). -EINVAL, -ENOMEM.
+ */
+int consensus_with(const void *text, size_t len, const struct consensus_signature *sigs, size_t n, char **ret,
+		   size_t *ret_len, struct error *err);
+
+/*
+ * -ENOKEY: fewer than more than half of the n authorities have signed it. Others' signatures, and wrong ones, do not
+ * count. Whether the time fits is the caller's business. -EFBIG; -EINVAL with line and field; -EPROTONOSUPPORT;
+ * -ENOMEM.
+ */
+int consensus_parse(const void *text, size_t len, const uint8_t (*authorities)[32], size_t n, struct consensus *ret,
+		    struct error *err);
+void consensus_clear(struct consensus *c);

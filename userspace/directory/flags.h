@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What authorities say of a relay in a word each. Words that we do not know are kept: others count them too. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "lib/error.h"
+#include "wire/document.h"
+
+#define FLAGS_MAX 8u
+#define FLAG_MAX 16u /* with the final NUL */
+#define FLAG_RUNNING "running"
+
+struct flags {
+	char v[FLAGS_MAX][FLAG_MAX]; /* ascending */
+	size_t n;
+};
+
+bool flags_have(const struct flags *f, const char *flag);
+/* Behind all that it has, in order; false: no room, or not in order. */
+bool flags_add(struct flags *f, const char *flag);
+/* -EINVAL. */
+int flags_take(struct flags *ret, struct document_words *w, struct error *err);
+void flags_put(FILE *out, const struct flags *f);

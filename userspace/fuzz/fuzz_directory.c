@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Directory documents. The input is one without its signature, which is made here, for what is not signed is hardly
+ * looked at: by the seed whose public key the corpus has.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "directory/consensus.h"
+#include "directory/server_descriptor.h"
+#include "directory/vote.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const uint8_t seed[32] = { 1 };
+
+static char *with_signature(const uint8_t *data, size_t size, size_t *ret_len)
+{
+	char *text = NULL;
+	FILE *f = open_memstream(&text, ret_len);
+	struct error err;
+
+	if (!f || fwrite(data, 1, size, f) != size || document_close_signed(f, &text, ret_len, seed, &err) < 0)
+		abort();
+	return text;
+}
+
+/* What was taken can be written, and is taken again, and then says the same. */
+static void descriptor(const char *text, size_t len)
+{
+	struct server_descriptor d, again;
+	struct error err;
+	char *out = NULL;
+	size_t out_len;
+
+	if (server_descriptor_parse(text, len, &d, &err) < 0)
+		return;
+	if (server_descriptor_make(&d, seed, &out, &out_len, &err) < 0 ||
+	    server_descriptor_parse(out, out_len, &again, &err) < 0)
+		abort();
+	again.facts_text = d.facts_text;
+	if (memcmp(&again, &d, sizeof(d)) != 0)
+		abort();
+	free(out);
+}
+
+/* Two votes alike of two authorities agree with each of them; the bytes are taken by a client that trusts both. */
+static void agreement(struct vote *v)
+{
+	struct consensus_signature sig;
+	const struct vote *both[2];
+	struct vote other = *v;
+	struct consensus c;
+	struct error err;
+	char *text = NULL, *whole = NULL;
+	size_t len, whole_len;
+	uint8_t trusted[1][32];
+
+	other.authority[0] ^= 1;
+	both[0] = v;
+	both[1] = &other;
+	if (consensus_compute(both, 2, 3, &text, &len, &err) < 0 || consensus_sign(text, len, seed, &sig, &err) < 0 ||
+	    consensus_with(text, len, &sig, 1, &whole, &whole_len, &err) < 0)
+		abort();
+	memcpy(trusted[0], sig.authority, 32);
+	if (consensus_parse(whole, whole_len, (const uint8_t(*)[32])trusted, 1, &c, &err) < 0)
+		abort();
+	consensus_clear(&c);
+	free(text);
+	free(whole);
+}
+
+static void vote(const char *text, size_t len)
+{
+	struct vote v, again;
+	struct error err;
+	char *out = NULL;
+	size_t out_len;
+
+	if (vote_parse(text, len, &v, &err) < 0)
+		return;
+	if (vote_make(&v, seed, &out, &out_len, &err) < 0 || vote_parse(out, out_len, &again, &err) < 0 ||
+	    again.n != v.n)
+		abort();
+	agreement(&v);
+	vote_clear(&v);
+	vote_clear(&again);
+	free(out);
+}
+
+static void consensus(const uint8_t *data, size_t size)
+{
+	struct consensus_signature sig;
+	struct consensus c;
+	struct error err;
+	char *whole = NULL;
+	size_t len;
+	uint8_t trusted[1][32];
+
+	if (consensus_sign(data, size, seed, &sig, &err) < 0 ||
+	    consensus_with(data, size, &sig, 1, &whole, &len, &err) < 0)
+		return;
+	memcpy(trusted[0], sig.authority, 32);
+	if (consensus_parse(whole, len, (const uint8_t(*)[32])trusted, 1, &c, &err) == 0)
+		consensus_clear(&c);
+	free(whole);
+	/* As it came: its own signatures. */
+	if (consensus_parse(data, size, (const uint8_t(*)[32])trusted, 1, &c, &err) == 0)
+		consensus_clear(&c);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t len;
+	char *text;
+
+	if (sodium_init() < 0)
+		abort();
+	text = with_signature(data, size, &len);
+	descriptor(text, len);
+	vote(text, len);
+	consensus(data, size);
+	free(text);
+	return 0;
+}

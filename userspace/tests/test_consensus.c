@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Votes, what follows from them, and whom a client believes: every rule, and one authority that lies. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "directory/consensus.h"
+
+#define N 3
+#define T0 UINT64_C(1700000000)
+
+static const uint8_t seeds[N + 1][32] = { { 1 }, { 2 }, { 3 }, { 4 } };
+static uint8_t keys[N + 1][32];
+
+static int setup(void **state)
+{
+	uint8_t secret[64];
+
+	(void)state;
+	if (sodium_init() < 0)
+		return -1;
+	for (size_t i = 0; i <= N; i++)
+		crypto_sign_seed_keypair(keys[i], secret, seeds[i]);
+	return 0;
+}
+
+/* The facts of a relay, as text (malloc). */
+static char *facts(uint8_t id, uint32_t bandwidth, uint8_t onion)
+{
+	struct relay_facts f = {
+		.relay = { .id = { { id } }, .onion_key = { onion }, .link_key = { id }, .guard = true },
+		.bandwidth = bandwidth,
+		.software = "anond-0.1"
+	};
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	snprintf(f.relay.name, sizeof(f.relay.name), "r%u", id);
+	f.relay.addr4.s_addr = htonl(0xc6336400u + id);
+	relay_facts_put(out, &f);
+	fclose(out);
+	return text;
+}
+
+struct opinion {
+	uint8_t id;
+	const char *facts;
+	const char *flags[FLAGS_MAX]; /* ascending, NULL ends */
+	int measured;		      /* -1: not */
+};
+
+/* What authority i votes; text and vote are the caller's. */
+static void vote(size_t i, const struct opinion *o, size_t n, char **text, struct vote *ret)
+{
+	struct vote_relay relays[8] = { 0 };
+	struct vote v = { .interval = { T0, T0 + 3600, T0 + 3 * 3600, 1418 }, .n = n, .relays = relays };
+	struct error err = { "" };
+	size_t len;
+
+	memcpy(v.authority, keys[i], 32);
+	for (size_t k = 0; k < n; k++) {
+		relays[k].facts = (struct document_text){ o[k].facts, strlen(o[k].facts) };
+		for (size_t f = 0; f < FLAGS_MAX && o[k].flags[f]; f++)
+			assert_true(flags_add(&relays[k].flags, o[k].flags[f]));
+		relays[k].has_measured = o[k].measured >= 0;
+		relays[k].measured = (uint32_t)o[k].measured;
+	}
+	if (vote_make(&v, seeds[i], text, &len, &err) < 0 || vote_parse(*text, len, ret, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(ret->n, n);
+}
+
+/* Computed of the votes of all three, signed by `signers` of them, read by a client that knows all three. */
+static int agree(struct opinion o[N][8], const size_t n[N], size_t signers, struct consensus *ret, struct error *err)
+{
+	char *texts[N], *body = NULL, *again = NULL, *whole = NULL;
+	struct consensus_signature sigs[N];
+	const struct vote *in[N], *turned[N];
+	struct vote votes[N];
+	size_t len, again_len, whole_len;
+	int r;
+
+	for (size_t i = 0; i < N; i++) {
+		vote(i, o[i], n[i], &texts[i], &votes[i]);
+		in[i] = turned[(i + 1) % N] = &votes[i];
+	}
+	assert_int_equal(consensus_compute(in, N, N, &body, &len, err), 0);
+	assert_int_equal(consensus_compute(turned, N, N, &again, &again_len, err), 0);
+	assert_int_equal(len, again_len);
+	assert_memory_equal(body, again, len);
+	for (size_t i = 0; i < signers; i++) {
+		assert_int_equal(consensus_sign(body, len, seeds[i], &sigs[i], err), 0);
+		assert_true(consensus_signed_by(body, len, &sigs[i]));
+	}
+	assert_int_equal(consensus_with(body, len, sigs, signers, &whole, &whole_len, err), 0);
+	r = consensus_parse(whole, whole_len, (const uint8_t(*)[32])keys, N, ret, err);
+	for (size_t i = 0; i < N; i++) {
+		vote_clear(&votes[i]);
+		free(texts[i]);
+	}
+	free(body);
+	free(again);
+	free(whole);
+	return r;
+}
+
+static const struct consensus_relay *find(const struct consensus *c, uint8_t id)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->relays[i].facts.relay.id.b[0] == id)
+			return &c->relays[i];
+	return NULL;
+}
+
+static void majority(void **state)
+{
+	_cleanup_free_ char *f1 = facts(1, 500, 1), *f1_new = facts(1, 700, 2), *f1_lie = facts(1, 9999, 66);
+	_cleanup_free_ char *f2 = facts(2, 5000, 1), *f3 = facts(3, 100, 1), *f4 = facts(4, 100, 1);
+	struct opinion o[N][8] = {
+		{ { 1, f1, { "fast", "running" }, 10 },
+		  { 2, f2, { "running" }, -1 },
+		  { 3, f3, { "running", "stable" }, 7 },
+		  { 4, f4, { "running" }, -1 } },
+		{ { 1, f1, { "running" }, 30 },
+		  { 2, f2, { "running" }, 77777 },
+		  { 3, f3, { "fast" }, 9 },
+		  { 4, f4, { "fast" }, -1 } },
+		/* the third lies about the first, and has a relay that nobody else knows */
+		{ { 1, f1_lie, { "fast", "running" }, 99999 },
+		  { 3, f3, { "running", "stable", "unknownword" }, -1 },
+		  { 4, f4, { "stable" }, -1 } },
+	};
+	const size_t n[N] = { 4, 4, 3 };
+	const struct consensus_relay *r;
+	struct consensus c;
+	struct error err = { "" };
+
+	(void)state;
+	(void)f1_new;
+	assert_int_equal(agree(o, n, 2, &c, &err), 0);
+	assert_int_equal(c.n, 3);
+	assert_int_equal(c.n_votes, N);
+	assert_true(c.interval.valid_after == T0 && c.interval.valid_until == T0 + 3 * 3600);
+	r = find(&c, 1);
+	assert_non_null(r);
+	assert_int_equal(r->facts.relay.onion_key[0], 1); /* not the lie */
+	assert_int_equal(r->weight, 30);		  /* of 10, 30, 99999 */
+	assert_true(r->flags.n == 2 && flags_have(&r->flags, "fast") && flags_have(&r->flags, "running"));
+	r = find(&c, 2);
+	assert_int_equal(r->weight, CONSENSUS_UNMEASURED_MAX); /* one measurement is nobody's */
+	r = find(&c, 3);
+	assert_int_equal(r->weight, 7);
+	assert_true(flags_have(&r->flags, "stable") && !flags_have(&r->flags, "fast") &&
+		    !flags_have(&r->flags, "unknownword"));
+	assert_null(find(&c, 4)); /* one says that it runs */
+	consensus_clear(&c);
+}
+
+/* Three different facts: none is taken, however new, and whoever made it up. */
+static void no_tie_breaks(void **state)
+{
+	_cleanup_free_ char *a = facts(1, 500, 1), *b = facts(1, 700, 2), *lie = facts(1, 9999, 66);
+	struct opinion o[N][8] = { { { 1, a, { "running" }, -1 } },
+				   { { 1, b, { "running" }, -1 } },
+				   { { 1, lie, { "running" }, -1 } } };
+	const size_t n[N] = { 1, 1, 1 };
+	struct consensus c;
+	struct error err = { "" };
+
+	(void)state;
+	assert_int_equal(agree(o, n, N, &c, &err), 0);
+	assert_int_equal(c.n, 0);
+	consensus_clear(&c);
+	o[2][0].facts = b;
+	assert_int_equal(agree(o, n, N, &c, &err), 0);
+	assert_int_equal(c.n, 1);
+	assert_int_equal(c.relays[0].facts.relay.onion_key[0], 2);
+	consensus_clear(&c);
+}
+
+static void signatures(void **state)
+{
+	_cleanup_free_ char *f = facts(1, 500, 1);
+	struct opinion o[N][8] = { { { 1, f, { "running" }, -1 } },
+				   { { 1, f, { "running" }, -1 } },
+				   { { 1, f, { "running" }, -1 } } };
+	const size_t n[N] = { 1, 1, 1 };
+	struct consensus_signature sigs[4];
+	char *texts[N] = { 0 }, *body = NULL, *whole = NULL;
+	struct vote votes[N];
+	const struct vote *in[N];
+	struct consensus c;
+	struct error err = { "" };
+	size_t len, whole_len;
+
+	(void)state;
+	assert_int_equal(agree(o, n, 1, &c, &err), -ENOKEY);
+	assert_string_equal(err.text, "signed by 1 of 3 authorities");
+	assert_int_equal(agree(o, n, 0, &c, &err), -ENOKEY);
+	for (size_t i = 0; i < N; i++) {
+		vote(i, o[i], 1, &texts[i], &votes[i]);
+		in[i] = &votes[i];
+	}
+	/* two of three are enough to compute, one is not, and the same one twice is not two */
+	assert_int_equal(consensus_compute(in, 2, N, &body, &len, &err), 0);
+	free(body);
+	assert_int_equal(consensus_compute(in, 1, N, &body, &len, &err), -ENODATA);
+	in[1] = in[0];
+	assert_int_equal(consensus_compute(in, 2, N, &body, &len, &err), -EINVAL);
+	in[1] = &votes[1];
+	votes[1].interval.valid_after++;
+	assert_int_equal(consensus_compute(in, 2, N, &body, &len, &err), -EINVAL);
+	votes[1].interval.valid_after--;
+	assert_int_equal(consensus_compute(in, N, N, &body, &len, &err), 0);
+	/* a stranger's does not count; nor one of another text; nor the same one twice */
+	assert_int_equal(consensus_sign(body, len, seeds[0], &sigs[0], &err), 0);
+	assert_int_equal(consensus_sign(body, len, seeds[N], &sigs[1], &err), 0);
+	assert_int_equal(consensus_sign(body, len, seeds[1], &sigs[2], &err), 0);
+	sigs[2].signature[0] ^= 1;
+	assert_false(consensus_signed_by(body, len, &sigs[2]));
+	sigs[3] = sigs[0];
+	assert_int_equal(consensus_with(body, len, sigs, 4, &whole, &whole_len, &err), 0);
+	assert_int_equal(consensus_parse(whole, whole_len, (const uint8_t(*)[32])keys, N, &c, &err), -ENOKEY);
+	assert_string_equal(err.text, "signed by 1 of 3 authorities");
+	/* a signed text is good over what was signed only */
+	sigs[2].signature[0] ^= 1;
+	free(whole);
+	assert_int_equal(consensus_with(body, len, sigs, 3, &whole, &whole_len, &err), 0);
+	assert_int_equal(consensus_parse(whole, whole_len, (const uint8_t(*)[32])keys, N, &c, &err), 0);
+	consensus_clear(&c);
+	for (size_t at = 0; at < len; at += 7) {
+		whole[at] ^= 1;
+		assert_true(consensus_parse(whole, whole_len, (const uint8_t(*)[32])keys, N, &c, &err) < 0);
+		whole[at] ^= 1;
+	}
+	for (size_t cut = 1; cut < whole_len; cut += 11)
+		assert_true(consensus_parse(whole, whole_len - cut, (const uint8_t(*)[32])keys, N, &c, &err) < 0);
+	free(whole);
+	free(body);
+	for (size_t i = 0; i < N; i++) {
+		vote_clear(&votes[i]);
+		free(texts[i]);
+	}
+}
+
+static void bad_votes(void **state)
+{
+	_cleanup_free_ char *f1 = facts(1, 1, 1), *f2 = facts(2, 1, 1), *text = NULL;
+	struct vote_relay relays[2] = { { .facts = { f1, strlen(f1) } }, { .facts = { f2, strlen(f2) } } }, other;
+	struct vote v = { .interval = { T0, T0 + 1, T0 + 2, 1418 }, .n = 2, .relays = relays }, back;
+	struct error err = { "" };
+	size_t len;
+
+	(void)state;
+	memcpy(v.authority, keys[0], 32);
+	/* no flags at all: "flags" without a word */
+	assert_int_equal(vote_make(&v, seeds[0], &text, &len, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "flags: a word lacks"));
+	assert_true(flags_add(&relays[0].flags, "running") && flags_add(&relays[1].flags, "running"));
+	assert_false(flags_add(&relays[1].flags, "fast"));
+	assert_int_equal(vote_make(&v, seeds[1], &text, &len, &err), -EINVAL);
+	other = relays[0];
+	relays[0] = relays[1];
+	relays[1] = other;
+	assert_int_equal(vote_make(&v, seeds[0], &text, &len, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "identity: not ascending"));
+	relays[0] = relays[1];
+	assert_int_equal(vote_make(&v, seeds[0], &text, &len, &err), -EINVAL);
+	v.n = 1;
+	v.interval.fresh_until = T0;
+	assert_int_equal(vote_make(&v, seeds[0], &text, &len, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "fresh-until: not a number from 1700000001"));
+	v.interval.fresh_until = T0 + 1;
+	assert_int_equal(vote_make(&v, seeds[0], &text, &len, &err), 0);
+	text[len - 3] ^= 1;
+	assert_true(vote_parse(text, len, &back, &err) < 0);
+	text[len - 3] ^= 1;
+	strstr(text, "link-mtu 1418")[12] = '9';
+	assert_int_equal(vote_parse(text, len, &back, &err), -EKEYREJECTED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(majority),
+		cmocka_unit_test(no_tie_breaks),
+		cmocka_unit_test(signatures),
+		cmocka_unit_test(bad_votes),
+	};
+
+	return cmocka_run_group_tests_name("consensus", tests, setup, NULL);
+}
