@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "path/guards.h"
+
+#include <string.h>
+
+#define FAILURES_UNTIL_OTHERS 2u
+/* Seconds until one that failed is tried again, doubled each time. */
+#define RETRY_PRIMARY 30u
+#define RETRY_PRIMARY_MAX 600u
+#define RETRY_OTHER 600u
+#define RETRY_OTHER_MAX 10800u
+
+/* Lest the file tells when this client was used. */
+static uint64_t blurred(const struct rng *rng, uint64_t date)
+{
+	uint64_t back = rng_below(rng, GUARDS_BLUR);
+
+	return date > back ? date - back : 1;
+}
+
+static struct guard *find(struct guards *g, const struct relay_id *id)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (memcmp(&g->v[i].id, id, sizeof(*id)) == 0)
+			return &g->v[i];
+	return NULL;
+}
+
+static size_t count_listed(const struct guards *g)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		n += !g->v[i].unlisted;
+	return n;
+}
+
+/* Whether it is one of the first that are listed. */
+static bool is_primary(const struct guards *g, const struct guard *v)
+{
+	size_t before = 0;
+
+	for (size_t i = 0; &g->v[i] != v; i++)
+		before += !g->v[i].unlisted;
+	return !v->unlisted && before < GUARDS_PRIMARY;
+}
+
+static bool passed(uint64_t since, uint64_t life, uint64_t date)
+{
+	return date > since && date - since > life;
+}
+
+static bool is_over(const struct guard *v, uint64_t date)
+{
+	return (v->unlisted && passed(v->unlisted, GUARDS_LIFE_UNLISTED, date)) ||
+	       (v->confirmed ? passed(v->confirmed, GUARDS_LIFE_CONFIRMED, date)
+			     : passed(v->added, GUARDS_LIFE_UNCONFIRMED, date));
+}
+
+static void remove_over(struct guards *g, const struct guards_source *source, uint64_t date)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->n; i++) {
+		struct guard v = g->v[i];
+
+		if (source->listed(source->ctx, &v.id))
+			v.unlisted = 0;
+		else if (!v.unlisted)
+			v.unlisted = date;
+		if (!is_over(&v, date))
+			g->v[n++] = v;
+	}
+	g->n = n;
+}
+
+static bool grow(struct guards *g, const struct guards_source *source, const struct rng *rng, uint64_t date)
+{
+	struct relay_id have[GUARDS_MAX], id;
+
+	for (size_t i = 0; i < g->n; i++)
+		have[i] = g->v[i].id;
+	if (g->n == GUARDS_MAX || !source->draw(source->ctx, have, g->n, &id))
+		return false;
+	g->v[g->n++] = (struct guard){ .id = id, .added = blurred(rng, date) };
+	return true;
+}
+
+void guards_refresh(struct guards *g, const struct guards_source *source, const struct rng *rng, uint64_t date)
+{
+	remove_over(g, source, date);
+	while (count_listed(g) < GUARDS_SAMPLE && grow(g, source, rng, date))
+		;
+}
+
+static bool primaries_failed(const struct guards *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (is_primary(g, &g->v[i]) && g->v[i].failures < FAILURES_UNTIL_OTHERS)
+			return false;
+	return true;
+}
+
+static bool all_failed(const struct guards *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (!g->v[i].unlisted && g->v[i].failures == 0)
+			return false;
+	return true;
+}
+
+/* The first whose time has come. Primaries first, even those that failed. */
+static const struct guard *first_ready(const struct guards *g, uint64_t now, uint64_t *ret_wait)
+{
+	bool others = primaries_failed(g);
+	uint64_t wait = UINT64_MAX;
+
+	for (size_t i = 0; i < g->n; i++) {
+		const struct guard *v = &g->v[i];
+
+		if (v->unlisted || !(others || is_primary(g, v)))
+			continue;
+		if (v->retry_at <= now)
+			return v;
+		if (v->retry_at - now < wait)
+			wait = v->retry_at - now;
+	}
+	*ret_wait = wait == UINT64_MAX ? 0 : wait;
+	return NULL;
+}
+
+const struct relay_id *guards_pick(struct guards *g, const struct guards_source *source, const struct rng *rng,
+				   uint64_t date, uint64_t now, uint64_t *ret_wait)
+{
+	const struct guard *v;
+
+	*ret_wait = 0;
+	if (g->n && all_failed(g) && passed(g->grown, GUARDS_DAY, date) && grow(g, source, rng, date))
+		g->grown = date;
+	v = first_ready(g, now, ret_wait);
+	return v ? &v->id : NULL;
+}
+
+/* Behind the last one that is confirmed. */
+static void move_up(struct guards *g, size_t from)
+{
+	struct guard v = g->v[from];
+	size_t to = from;
+
+	while (to > 0 && !g->v[to - 1].confirmed) {
+		g->v[to] = g->v[to - 1];
+		to--;
+	}
+	g->v[to] = v;
+}
+
+void guards_worked(struct guards *g, const struct relay_id *id, const struct rng *rng, uint64_t date)
+{
+	struct guard *v = find(g, id);
+
+	if (!v)
+		return;
+	v->failures = 0;
+	v->retry_at = 0;
+	if (v->confirmed)
+		return;
+	v->confirmed = blurred(rng, date);
+	move_up(g, (size_t)(v - g->v));
+}
+
+void guards_failed(struct guards *g, const struct relay_id *id, uint64_t now)
+{
+	struct guard *v = find(g, id);
+	uint64_t wait, max;
+
+	if (!v)
+		return;
+	wait = is_primary(g, v) ? RETRY_PRIMARY : RETRY_OTHER;
+	max = is_primary(g, v) ? RETRY_PRIMARY_MAX : RETRY_OTHER_MAX;
+	for (unsigned int i = 0; i < v->failures && wait < max; i++)
+		wait *= 2;
+	v->failures++;
+	v->retry_at = now + (wait < max ? wait : max);
+}
+
+void guards_forget_failures(struct guards *g)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		g->v[i].failures = 0;
+		g->v[i].retry_at = 0;
+	}
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The few relays that may be the first of this client's circuits, for months (Tor's proposal 271 has the reasons).
+ * Whoever draws a new guard for each circuit gives each relay its chance to be both ends of one.
+ *
+ * A sample is drawn by weight and kept in its order, those that once worked before those that never did. The first
+ * GUARDS_PRIMARY that are listed are tried in order; another one only when all of these have failed twice, and they are
+ * tried again all the time. So somebody who cuts this client off from its guards moves it along the sample, at the pace
+ * of these attempts, but chooses nothing: to get out of the sample he has to wait, for it grows by one a day at most.
+ *
+ * Pure: what is drawn is given, and so is time. There are two: `date`, that of the newest consensus (seconds since 1970
+ * UTC), by which guards live, so that nobody ends them by setting a clock; and `now`, seconds that only go forward, by
+ * which attempts are made.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/rand.h"
+#include "model/relay.h"
+
+#define GUARDS_MAX 20u	 /* of a sample */
+#define GUARDS_SAMPLE 6u /* that are listed, as long as the network has as many */
+#define GUARDS_PRIMARY 3u
+
+struct guard {
+	struct relay_id id;
+	uint64_t added;	    /* date, blurred backwards by GUARDS_BLUR at most */
+	uint64_t confirmed; /* date when it first worked, blurred; 0: never */
+	uint64_t unlisted;  /* date since when no consensus has it as a guard; 0: it has */
+	/* of this run only */
+	unsigned int failures; /* since it last worked */
+	uint64_t retry_at;
+};
+
+struct guards {
+	struct guard v[GUARDS_MAX]; /* in the order of trying */
+	size_t n;
+	uint64_t grown; /* date when it last grew beyond GUARDS_SAMPLE at the wish of failures */
+};
+
+#define GUARDS_DAY UINT64_C(86400)
+#define GUARDS_LIFE_UNCONFIRMED (120 * GUARDS_DAY)
+#define GUARDS_LIFE_CONFIRMED (60 * GUARDS_DAY)
+#define GUARDS_LIFE_UNLISTED (20 * GUARDS_DAY)
+#define GUARDS_BLUR (10 * GUARDS_DAY)
+
+struct guards_source {
+	/* Whether it can be a guard now. */
+	bool (*listed)(void *ctx, const struct relay_id *id);
+	/* Another one by weight, none of the n. False: there is none. */
+	bool (*draw)(void *ctx, const struct relay_id *none, size_t n, struct relay_id *ret);
+	void *ctx;
+};
+
+/* At the start and for each consensus: who is listed, whose time is over; the sample is filled up. */
+void guards_refresh(struct guards *g, const struct guards_source *source, const struct rng *rng, uint64_t date);
+/*
+ * The one to try now. NULL: none is to be tried before *ret_wait (seconds from now); 0 there: the sample is empty.
+ * When all have failed, it grows, if a day has passed since it last did.
+ */
+const struct relay_id *guards_pick(struct guards *g, const struct guards_source *source, const struct rng *rng,
+				   uint64_t date, uint64_t now, uint64_t *ret_wait);
+/* What came of it; of one that is not in the sample, nothing. */
+void guards_worked(struct guards *g, const struct relay_id *id, const struct rng *rng, uint64_t date);
+void guards_failed(struct guards *g, const struct relay_id *id, uint64_t now);
+/* The network is another one: nothing is known of who is unreachable. */
+void guards_forget_failures(struct guards *g);

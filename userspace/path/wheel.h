@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Choosing the relays of a circuit by weight, where weights and traits are known (a consensus; path.h is for a network
+ * file that has none). The exit is drawn first, then the guard, then the middles.
+ *
+ * A relay is drawn in a position with a probability proportional to its weight there, among those that fit beside what
+ * was drawn before. Its weight there is its weight, less what the network needs of it elsewhere: with E of all weight T
+ * at exits, an exit that stands elsewhere counts by max(0, 1 - T / 3E); the same for guards (Tor's path-spec, before it
+ * had weights for each pair of positions). Where nobody is left by that, it counts in full.
+ *
+ * No two relays of one family, one /16 (IPv4) or /32 (IPv6), or one AS, unless there is no other path: then
+ * path_choice.alike says so.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/error.h"
+#include "lib/rand.h"
+#include "model/ids.h"
+#include "model/relay.h"
+#include "model/relay_traits.h"
+
+/* Of n relays, parallel. They must outlive the wheel. */
+struct path_relays {
+	size_t n;
+	const struct relay *relay;
+	const struct relay_traits *traits;
+	const uint32_t *weight; /* KiB/s */
+};
+
+/* Sums of weights by position: made once for a consensus, O(n); a draw is O(log n). */
+struct path_wheel;
+int path_wheel_new(const struct path_relays *relays, struct path_wheel **ret); /* -ENOMEM */
+void path_wheel_free(struct path_wheel *w);				       /* NULL is fine */
+
+struct path_need { /* what the exit must lead to */
+	bool six;
+	uint8_t proto;
+	uint16_t port;
+};
+
+struct path_wish {
+	size_t hops; /* 2..HOPS_MAX */
+	const struct relay_id *exclude;
+	size_t n_exclude;
+	const struct relay_id *guard;	 /* this one; NULL: drawn */
+	const char (*exit_countries)[3]; /* n 0: any */
+	size_t n_exit_countries;
+	const char (*never_countries)[3]; /* of no relay of the path */
+	size_t n_never_countries;
+	const uint8_t (*never_families)[32];
+	size_t n_never_families;
+	uint64_t alive_until; /* seconds since 1970 UTC: none that says it ends before */
+	const struct path_need *needs;
+	size_t n_needs;
+};
+
+struct path_choice {
+	size_t index[HOPS_MAX]; /* in path_relays, guard first */
+	bool alike;		/* two of them are of one family, network or AS */
+};
+
+/* -ENOENT: there is no path; the sentence says which position, and what excluded how many. -EINVAL: hops. */
+int path_wheel_choose(const struct path_wheel *w, const struct path_wish *wish, const struct rng *rng,
+		      struct path_choice *ret, struct error *err);
