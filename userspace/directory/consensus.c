@@ -6,7 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "lib/array.h"
+#include "lib/cleanup.h"
 
 #define KIND "consensus"
 #define VERSION 1
@@ -17,12 +17,13 @@
 struct count {
 	const struct vote *v[AUTHORITIES_MAX];
 	size_t next[AUTHORITIES_MAX];
-	size_t n;
+	size_t n, n_authorities;
 };
 
+/* Of all authorities, not of those that happened to vote: who keeps some of them away must not decide by that. */
 static bool is_most(const struct count *c, size_t n)
 {
-	return 2 * n > c->n;
+	return 2 * n > c->n_authorities;
 }
 
 static int compare_u64(const void *a, const void *b)
@@ -48,9 +49,9 @@ static int compare_authority(const void *a, const void *b)
 static int count_votes(const struct vote *const *votes, size_t n, size_t n_authorities, struct count *ret,
 		       struct error *err)
 {
-	struct count c = { .n = n };
+	struct count c = { .n = n, .n_authorities = n_authorities };
 
-	if (2 * n <= n_authorities || n > AUTHORITIES_MAX)
+	if (2 * n <= n_authorities || n > n_authorities || n > AUTHORITIES_MAX)
 		return error_set(err, -ENODATA, "%zu votes of %zu authorities are too few or too many", n,
 				 n_authorities);
 	memcpy(c.v, votes, n * sizeof(*votes));
@@ -82,19 +83,19 @@ static struct interval median_interval(const struct count *c)
 
 /* What the votes say of the relay that is next, which not all have. */
 struct opinions {
-	const struct vote_relay *v[AUTHORITIES_MAX];
+	const struct listing *v[AUTHORITIES_MAX];
 	size_t n;
 };
 
-static const struct vote_relay *next_of(const struct count *c, size_t i)
+static const struct listing *next_of(const struct count *c, size_t i)
 {
-	return c->next[i] < c->v[i]->n ? &c->v[i]->relays[c->next[i]] : NULL;
+	return c->next[i] < c->v[i]->relays.n ? &c->v[i]->relays.v[c->next[i]] : NULL;
 }
 
 /* The smallest identity that is next in any vote. False: all are through. */
 static bool next_relay(struct count *c, struct opinions *ret)
 {
-	const struct vote_relay *least = NULL, *v;
+	const struct listing *least = NULL, *v;
 
 	ret->n = 0;
 	for (size_t i = 0; i < c->n; i++) {
@@ -132,7 +133,7 @@ static size_t count_flag(const struct opinions *o, const char *flag)
  * The opinion whose facts most have; NULL: none. Nothing less will do: the facts are not signed by the relay, and one
  * authority could make up some if a tie were decided by anything at all.
  */
-static const struct vote_relay *most_facts(const struct count *c, const struct opinions *o)
+static const struct listing *most_facts(const struct count *c, const struct opinions *o)
 {
 	for (size_t i = 0; i < o->n; i++) {
 		size_t n = 0;
@@ -145,7 +146,7 @@ static const struct vote_relay *most_facts(const struct count *c, const struct o
 	return NULL;
 }
 
-/* Ascending, the first FLAGS_MAX. */
+/* Ascending; fewer than FLAGS_MAX, for each is in more than half of the votes. */
 static struct flags most_flags(const struct count *c, const struct opinions *o)
 {
 	struct flags ret = { 0 };
@@ -174,17 +175,13 @@ static struct flags most_flags(const struct count *c, const struct opinions *o)
 	}
 }
 
-static uint32_t weight_of(const struct count *c, const struct opinions *o, uint32_t offered)
+static uint32_t weight_of(const struct opinions *o)
 {
-	uint64_t measured[AUTHORITIES_MAX] = { 0 };
-	size_t n = 0;
+	uint64_t weight[AUTHORITIES_MAX] = { 0 };
 
 	for (size_t i = 0; i < o->n; i++)
-		if (o->v[i]->has_measured)
-			measured[n++] = o->v[i]->measured;
-	if (is_most(c, n))
-		return (uint32_t)low_median(measured, n);
-	return offered < CONSENSUS_UNMEASURED_MAX ? offered : CONSENSUS_UNMEASURED_MAX;
+		weight[i] = o->v[i]->weight;
+	return (uint32_t)low_median(weight, o->n);
 }
 
 static void put_all(FILE *f, struct count *c)
@@ -195,19 +192,19 @@ static void put_all(FILE *f, struct count *c)
 	fprintf(f, "anond-" KIND " %d\n", VERSION);
 	interval_put(f, &interval);
 	fputs("votes", f);
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = 0; i < c->n; i++) {
 		document_put_bytes(f, c->v[i]->authority, sizeof(c->v[i]->authority));
+		document_put_bytes(f, c->v[i]->hash, sizeof(c->v[i]->hash));
+	}
 	fputc('\n', f);
 	while (next_relay(c, &o)) {
-		const struct vote_relay *facts = most_facts(c, &o);
-		struct flags flags;
+		const struct listing *facts = most_facts(c, &o);
+		struct listing out;
 
 		if (!facts || !is_most(c, count_flag(&o, FLAG_RUNNING)))
 			continue;
-		flags = most_flags(c, &o);
-		fwrite(facts->facts.s, 1, facts->facts.len, f);
-		flags_put(f, &flags);
-		fprintf(f, "weight %" PRIu32 "\n", weight_of(c, &o, facts->bandwidth));
+		out = (struct listing){ .facts = facts->facts, .flags = most_flags(c, &o), .weight = weight_of(&o) };
+		listing_put(f, &out);
 	}
 }
 
@@ -221,22 +218,6 @@ static int close_text(FILE *f, char **text, char **ret, struct error *err)
 	}
 	*ret = *text;
 	return 0;
-}
-
-int consensus_compute(const struct vote *const *votes, size_t n, size_t n_authorities, char **ret, size_t *ret_len,
-		      struct error *err)
-{
-	char *text = NULL;
-	struct count c;
-	int r = count_votes(votes, n, n_authorities, &c, err);
-	FILE *f = r < 0 ? NULL : open_memstream(&text, ret_len);
-
-	if (r < 0)
-		return r;
-	if (!f)
-		return error_set(err, -ENOMEM, "out of memory");
-	put_all(f, &c);
-	return close_text(f, &text, ret, err);
 }
 
 /* ---- signatures ---- */
@@ -267,13 +248,17 @@ int consensus_sign(const void *text, size_t len, const uint8_t seed[32], struct 
 	return r;
 }
 
+static bool is_over(const void *text, size_t body, const struct consensus_signature *s)
+{
+	return crypto_sign_verify_detached(s->signature, text, body, s->authority) == 0;
+}
+
 bool consensus_signed_by(const void *text, size_t len, const struct consensus_signature *s)
 {
 	struct error ignored;
 	size_t body = 0;
 
-	return body_of(text, len, &body, &ignored) == 0 &&
-	       crypto_sign_verify_detached(s->signature, text, body, s->authority) == 0;
+	return body_of(text, len, &body, &ignored) == 0 && is_over(text, body, s);
 }
 
 static int compare_signature(const void *a, const void *b)
@@ -283,11 +268,14 @@ static int compare_signature(const void *a, const void *b)
 	return memcmp((*x)->authority, (*y)->authority, sizeof((*x)->authority));
 }
 
-static void put_signatures(FILE *f, const struct consensus_signature *const *v, size_t n)
+static void put_signatures(FILE *f, const void *text, size_t body, const struct consensus_signature *const *v, size_t n)
 {
+	const struct consensus_signature *last = NULL;
+
 	for (size_t i = 0; i < n; i++) {
-		if (i && compare_signature(&v[i - 1], &v[i]) == 0)
+		if ((last && compare_signature(&last, &v[i]) == 0) || !is_over(text, body, v[i]))
 			continue;
+		last = v[i];
 		fputs("signature", f);
 		document_put_bytes(f, v[i]->authority, sizeof(v[i]->authority));
 		document_put_bytes(f, v[i]->signature, sizeof(v[i]->signature));
@@ -315,7 +303,7 @@ int consensus_with(const void *text, size_t len, const struct consensus_signatur
 		sorted[i] = &sigs[i];
 	qsort(sorted, n, sizeof(*sorted), compare_signature);
 	fwrite(text, 1, body, f);
-	put_signatures(f, sorted, n);
+	put_signatures(f, text, body, sorted, n);
 	return close_text(f, &out, ret, err);
 }
 
@@ -326,50 +314,59 @@ static int take_votes(void *ctx, struct document_words *w, struct error *err)
 	struct consensus *c = ctx;
 
 	do {
+		struct consensus_vote *v = &c->votes[c->n_votes];
 		int r = 0;
 
 		if (c->n_votes == AUTHORITIES_MAX)
 			return error_set(err, -EINVAL, "more than %u", AUTHORITIES_MAX);
-		r = document_bytes(w, c->votes[c->n_votes], sizeof(c->votes[0]), err);
+		r = document_bytes(w, v->authority, sizeof(v->authority), err);
+		if (r == 0)
+			r = document_bytes(w, v->hash, sizeof(v->hash), err);
 		if (r < 0)
 			return r;
-		if (c->n_votes && memcmp(c->votes[c->n_votes - 1], c->votes[c->n_votes], sizeof(c->votes[0])) >= 0)
+		if (c->n_votes && memcmp(v[-1].authority, v->authority, sizeof(v->authority)) >= 0)
 			return error_set(err, -EINVAL, "not ascending");
 		c->n_votes++;
 	} while (w->s != w->end);
 	return 0;
 }
 
-static int take_flags(void *ctx, struct document_words *w, struct error *err)
-{
-	return flags_take(&((struct consensus_relay *)ctx)->flags, w, err);
-}
-
-static int take_weight(void *ctx, struct document_words *w, struct error *err)
-{
-	uint64_t kib = 0;
-	int r = document_number(w, 0, UINT32_MAX, &kib, err);
-
-	((struct consensus_relay *)ctx)->weight = (uint32_t)kib;
-	return r;
-}
-
 static const struct document_field votes_fields[] = { { "votes", take_votes, false } };
-static const struct document_field opinion[] = { { "flags", take_flags, false }, { "weight", take_weight, false } };
-static const char *const interval_ends[] = { "votes", NULL };
+static const char *const interval_ends[] = { "votes", "identity", NULL };
+static const char *const head_ends[] = { "identity", NULL };
 
-static int one_relay(void *ctx, const struct relay_facts *facts, struct document_text text, struct document_reader *r,
-		     struct error *err)
+/* What we do not understand of one relay must not take the others away. */
+static void understand(struct consensus *c, const struct listings *l)
 {
-	struct consensus *c = ctx;
-	void *room = array_room(c->relays, c->n, sizeof(*c->relays));
+	for (size_t i = 0; i < l->n; i++) {
+		struct document_reader r = document_reader_of(l->v[i].facts.s, l->v[i].facts.len);
+		struct consensus_relay *v = &c->relays[c->n];
+		struct error ignored;
 
-	(void)text;
-	if (!room)
-		return error_set(err, -ENOMEM, "out of memory");
-	c->relays = room;
-	c->relays[c->n] = (struct consensus_relay){ .facts = *facts };
-	return document_section(r, opinion, ARRAY_SIZE(opinion), relay_facts_next, &c->relays[c->n++], err);
+		if (relay_facts_read(&r, &v->facts, &ignored) < 0) {
+			c->n_unread++;
+			continue;
+		}
+		v->flags = l->v[i].flags;
+		v->weight = l->v[i].weight;
+		c->n++;
+	}
+}
+
+static int all_relays(struct document_reader *r, struct consensus *c, struct error *err)
+{
+	struct listings l;
+	int e = listings_read(r, CONSENSUS_RELAYS_MAX, FLAGS_MAX, &l, err);
+
+	if (e < 0)
+		return e;
+	c->relays = calloc(l.n + 1, sizeof(*c->relays));
+	if (c->relays)
+		understand(c, &l);
+	else
+		e = error_set(err, -ENOMEM, "out of memory");
+	listings_clear(&l);
+	return e;
 }
 
 static int take_signature(void *ctx, struct document_words *w, struct error *err)
@@ -388,20 +385,37 @@ static bool is_ours(const uint8_t key[32], const uint8_t (*authorities)[32], siz
 	return false;
 }
 
-/* Before anything is read of it: what is not signed is not looked at. */
-static int verify(const void *text, size_t len, const uint8_t (*authorities)[32], size_t n, struct error *err)
+/* The next line, which is a signature: what is behind the body is signed by nobody, and nothing else may stand there.
+ */
+static int next_signature(struct document_reader *r, struct consensus_signature *ret, struct error *err)
 {
-	static const struct document_field fields[] = { { "signature", take_signature, false } };
-	static const char *const stops[] = { "signature", NULL };
+	struct document_line line;
+	int e = document_peek(r, &line, err);
+
+	if (e > 0 && !document_is(&line, "signature"))
+		e = error_set(err, -EINVAL, "it is none");
+	if (e > 0)
+		e = take_signature(ret, &line.words, err);
+	if (e == 0 && line.words.s != line.words.end)
+		e = error_set(err, -EINVAL, "more words than it has");
+	if (e == 0)
+		document_skip(r, &line);
+	return e;
+}
+
+/* Before anything is read of it: what is not signed is not looked at. */
+static int verify(const void *text, size_t len, const uint8_t (*authorities)[32], size_t n, size_t *ret_body,
+		  struct error *err)
+{
 	struct consensus_signature s, last = { 0 };
 	struct document_reader r;
-	size_t body = 0, good = 0, seen = 0;
-	int e = body_of(text, len, &body, err);
+	size_t good = 0, seen = 0;
+	int e = body_of(text, len, ret_body, err);
 
 	if (e < 0)
 		return e;
-	for (r = document_reader_of((const char *)text + body, len - body); r.s != r.end; last = s, seen++) {
-		e = document_section(&r, fields, 1, stops, &s, err);
+	for (r = document_reader_of((const char *)text + *ret_body, len - *ret_body); r.s != r.end; last = s, seen++) {
+		e = next_signature(&r, &s, err);
 		if (e < 0)
 			return error_prefix(err, e, "signatures");
 		if (seen && memcmp(last.authority, s.authority, sizeof(s.authority)) >= 0)
@@ -409,39 +423,71 @@ static int verify(const void *text, size_t len, const uint8_t (*authorities)[32]
 		if (seen == AUTHORITIES_MAX)
 			return error_set(err, -EINVAL, "signatures: more than %u", AUTHORITIES_MAX);
 		if (is_ours(s.authority, authorities, n))
-			good += crypto_sign_verify_detached(s.signature, text, body, s.authority) == 0;
+			good += is_over(text, *ret_body, &s);
 	}
 	return 2 * good > n ? 0 : error_set(err, -ENOKEY, "signed by %zu of %zu authorities", good, n);
 }
 
-static int parse(const void *text, size_t len, struct consensus *c, struct error *err)
+/* All that is signed. */
+static int parse(const void *text, size_t body, struct consensus *c, struct error *err)
 {
-	struct document_reader r = document_reader_of(text, len);
-	struct document_line line;
+	struct document_reader r = document_reader_of(text, body);
 	int e = document_begin(&r, KIND, VERSION, err);
 
 	if (e == 0)
 		e = interval_read(&r, interval_ends, &c->interval, err);
 	if (e == 0)
-		e = document_section(&r, votes_fields, ARRAY_SIZE(votes_fields), relay_facts_next, c, err);
+		e = document_section(&r, votes_fields, ARRAY_SIZE(votes_fields), head_ends, c, err);
 	if (e == 0)
-		e = relay_facts_each(&r, VOTE_RELAYS_MAX, one_relay, c, err);
-	if (e == 0 && document_peek(&r, &line, err) > 0 && !document_is(&line, "signature"))
-		e = error_set(err, -EINVAL, "line %u: it belongs to no relay", line.number);
+		e = all_relays(&r, c, err);
+	if (e == 0 && r.s != r.end)
+		e = error_set(err, -EINVAL, "line %u: it belongs to no relay", r.number);
 	return e;
+}
+
+/* What nobody could read is not to be signed. */
+static int check_own(const char *text, size_t len, char **ret, struct error *err)
+{
+	struct consensus c = { 0 };
+	int r = parse(text, len, &c, err);
+
+	consensus_clear(&c);
+	if (r < 0) {
+		free(*ret);
+		*ret = NULL;
+	}
+	return r;
+}
+
+int consensus_compute(const struct vote *const *votes, size_t n, size_t n_authorities, char **ret, size_t *ret_len,
+		      struct error *err)
+{
+	char *text = NULL;
+	struct count c;
+	int r = count_votes(votes, n, n_authorities, &c, err);
+	FILE *f = r < 0 ? NULL : open_memstream(&text, ret_len);
+
+	if (r < 0)
+		return r;
+	if (!f)
+		return error_set(err, -ENOMEM, "out of memory");
+	put_all(f, &c);
+	r = close_text(f, &text, ret, err);
+	return r < 0 ? r : check_own(*ret, *ret_len, ret, err);
 }
 
 int consensus_parse(const void *text, size_t len, const uint8_t (*authorities)[32], size_t n, struct consensus *ret,
 		    struct error *err)
 {
 	struct consensus c = { 0 };
+	size_t body = 0;
 	int e;
 
 	if (len > CONSENSUS_MAX)
 		return error_set(err, -EFBIG, "larger than %u bytes", CONSENSUS_MAX);
-	e = verify(text, len, authorities, n, err);
+	e = verify(text, len, authorities, n, &body, err);
 	if (e == 0)
-		e = parse(text, len, &c, err);
+		e = parse(text, body, &c, err);
 	if (e < 0)
 		consensus_clear(&c);
 	else

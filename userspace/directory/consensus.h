@@ -5,15 +5,12 @@
  */
 #pragma once
 
-#include <stddef.h>
-
-#include "directory/flags.h"
-#include "directory/interval.h"
 #include "directory/relay_facts.h"
 #include "directory/vote.h"
 
-#define CONSENSUS_MAX (32u << 20)      /* bytes */
-#define CONSENSUS_UNMEASURED_MAX 1024u /* KiB/s that somebody is believed whom few have measured */
+/* More than half of the authorities name each relay, so there are fewer than twice as many as in a vote. */
+#define CONSENSUS_RELAYS_MAX (2 * VOTE_RELAYS_MAX)
+#define CONSENSUS_MAX (2 * VOTE_MAX) /* bytes */
 #define AUTHORITIES_MAX 16u
 
 struct consensus_relay {
@@ -22,12 +19,17 @@ struct consensus_relay {
 	uint32_t weight; /* KiB/s */
 };
 
+struct consensus_vote {
+	uint8_t authority[32], hash[32];
+};
+
 struct consensus {
 	struct interval interval;
-	uint8_t votes[AUTHORITIES_MAX][32]; /* whose votes were counted, ascending */
+	struct consensus_vote votes[AUTHORITIES_MAX]; /* that were counted, ascending by authority */
 	size_t n_votes;
-	size_t n;
 	struct consensus_relay *relays; /* malloc, ascending by identity */
+	size_t n;
+	size_t n_unread; /* relays whose facts we do not understand: they are left out */
 };
 
 /*

@@ -22,7 +22,7 @@ bool flags_add(struct flags *f, const char *flag)
 	return true;
 }
 
-int flags_take(struct flags *ret, struct document_words *w, struct error *err)
+int flags_take(struct flags *ret, size_t max, struct document_words *w, struct error *err)
 {
 	struct flags f = { 0 };
 	char flag[FLAG_MAX];
@@ -34,8 +34,8 @@ int flags_take(struct flags *ret, struct document_words *w, struct error *err)
 			return r;
 		if (strspn(flag, "abcdefghijklmnopqrstuvwxyz") != strlen(flag))
 			return error_set(err, -EINVAL, "a word is not of a to z");
-		if (!flags_add(&f, flag))
-			return error_set(err, -EINVAL, "%s: more than %u, or not ascending", flag, FLAGS_MAX);
+		if (f.n == max || !flags_add(&f, flag))
+			return error_set(err, -EINVAL, "%s: more than %zu, or not ascending", flag, max);
 	} while (w->s != w->end);
 	*ret = f;
 	return 0;

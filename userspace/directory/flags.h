@@ -8,7 +8,8 @@
 #include "lib/error.h"
 #include "wire/document.h"
 
-#define FLAGS_MAX 8u
+#define FLAGS_VOTE_MAX 8u /* of a vote; so a consensus, with those of more than half, has fewer than twice as many */
+#define FLAGS_MAX 16u
 #define FLAG_MAX 16u /* with the final NUL */
 #define FLAG_RUNNING "running"
 
@@ -20,6 +21,6 @@ struct flags {
 bool flags_have(const struct flags *f, const char *flag);
 /* Behind all that it has, in order; false: no room, or not in order. */
 bool flags_add(struct flags *f, const char *flag);
-/* -EINVAL. */
-int flags_take(struct flags *ret, struct document_words *w, struct error *err);
+/* Of max at most. -EINVAL. */
+int flags_take(struct flags *ret, size_t max, struct document_words *w, struct error *err);
 void flags_put(FILE *out, const struct flags *f);

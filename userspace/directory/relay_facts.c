@@ -242,49 +242,32 @@ static const struct document_field fields[] = {
 	{ "ends", take_ends, true },
 };
 
-int relay_facts_read(struct document_reader *r, const char *const *stops, struct relay_facts *ret, struct error *err)
+static const char *const ends[] = { "flags", "weight", "link-proof", "family-proof", "identity", "signature", NULL };
+
+bool relay_facts_end_at(const struct document_line *line)
+{
+	for (size_t i = 0; ends[i]; i++)
+		if (document_is(line, ends[i]))
+			return true;
+	return false;
+}
+
+int relay_facts_read(struct document_reader *r, struct relay_facts *ret, struct error *err)
 {
 	struct relay_facts facts = { 0 };
+	const char *begin = r->s;
 	unsigned int line = r->number;
-	int e = document_section(r, fields, ARRAY_SIZE(fields), stops, &facts, err);
+	int e = document_section(r, fields, ARRAY_SIZE(fields), ends, &facts, err);
 
 	if (e == 0 && facts.relay.addr4.s_addr == INADDR_ANY && IN6_IS_ADDR_UNSPECIFIED(&facts.relay.addr6))
 		e = error_set(err, -EINVAL, "line %u: address4: a relay needs it or address6", line);
+	if (e == 0 && (size_t)(r->s - begin) > RELAY_FACTS_MAX)
+		e = error_set(err, -EINVAL, "line %u: facts of more than %u bytes", line, RELAY_FACTS_MAX);
 	if (e < 0)
 		return e;
 	facts.relay.exit = facts.traits.exit4.n || facts.traits.exit6.n;
 	*ret = facts;
 	return 0;
-}
-
-const char *const relay_facts_next[] = { "identity", "signature", NULL };
-
-int relay_facts_each(struct document_reader *r, size_t max, relay_facts_one *one, void *ctx, struct error *err)
-{
-	static const char *const facts_end[] = { "flags", "identity", "signature", NULL };
-	struct relay_id last = { { 0 } };
-	struct document_line line;
-	size_t n = 0;
-	int e;
-
-	while ((e = document_peek(r, &line, err)) > 0 && document_is(&line, "identity")) {
-		struct document_text text = { .s = r->s };
-		struct relay_facts facts;
-
-		if (n == max)
-			return error_set(err, -EFBIG, "line %u: more than %zu relays", line.number, max);
-		e = relay_facts_read(r, facts_end, &facts, err);
-		if (e < 0)
-			return e;
-		text.len = (size_t)(r->s - text.s);
-		if (n++ && memcmp(&last, &facts.relay.id, sizeof(last)) >= 0)
-			return error_set(err, -EINVAL, "line %u: identity: not ascending", line.number);
-		last = facts.relay.id;
-		e = one(ctx, &facts, text, r, err);
-		if (e < 0)
-			return e;
-	}
-	return e < 0 ? e : 0;
 }
 
 /* ---- writing ---- */

@@ -13,6 +13,8 @@
 #include "model/relay_traits.h"
 #include "wire/document.h"
 
+#define RELAY_FACTS_MAX 2048u /* bytes of text: 10,000 relays and what stands beside them fit into a vote */
+
 struct relay_facts {
 	struct relay relay; /* exit: traits.exit4 or exit6 is not empty */
 	bool has_next_onion;
@@ -23,16 +25,9 @@ struct relay_facts {
 	char software[32];
 };
 
-/* Up to a line with one of stops. -EINVAL with line and field. */
-int relay_facts_read(struct document_reader *r, const char *const *stops, struct relay_facts *ret, struct error *err);
-/*
- * All relays of a vote or a consensus: reads their facts, which ascend by identity, and gives each with its text and
- * what follows it, up to the next, to one(). -EFBIG: more than max; -EINVAL with line and field; what one returns.
- */
-typedef int relay_facts_one(void *ctx, const struct relay_facts *facts, struct document_text text,
-			    struct document_reader *r, struct error *err);
-int relay_facts_each(struct document_reader *r, size_t max, relay_facts_one *one, void *ctx, struct error *err);
-/* What ends what follows the facts. */
-extern const char *const relay_facts_next[];
+/* Up to the line that ends them. -EINVAL with line and field. */
+int relay_facts_read(struct document_reader *r, struct relay_facts *ret, struct error *err);
+/* Whether a line ends the facts: a keyword of what stands behind them in any document, which no facts may have. */
+bool relay_facts_end_at(const struct document_line *line);
 /* Writes the section; what read would refuse is the caller's fault. Errors are f's. */
 void relay_facts_put(FILE *f, const struct relay_facts *facts);

@@ -60,6 +60,8 @@ static int take_family_proof(void *ctx, struct document_words *w, struct error *
 {
 	struct server_descriptor *d = ctx;
 
+	if (d->facts.traits.n_families == 0)
+		return error_set(err, -EINVAL, "of no family");
 	for (; d->n_family_proofs < d->facts.traits.n_families; d->n_family_proofs++) {
 		int r = document_bytes(w, d->family_proofs[d->n_family_proofs], sizeof(d->family_proofs[0]), err);
 
@@ -76,9 +78,21 @@ static const struct document_field head[] = { { "published", take_published, fal
 					      { "valid-until", take_valid_until, false } };
 static const struct document_field tail[] = { { "link-proof", take_link_proof, false },
 					      { "family-proof", take_family_proof, true } };
-static const char *const head_ends[] = { "identity", NULL };
-static const char *const facts_end[] = { "link-proof", "family-proof", "signature", NULL };
+static const char *const head_ends[] = { "identity", "link-proof", "signature", NULL };
 static const char *const tail_ends[] = { "signature", NULL };
+
+/* Nothing else that ends facts: what is not the authority's word would look like it in a vote. */
+static int proofs_follow(const struct document_reader *r, struct error *err)
+{
+	struct document_line line;
+	int e = document_peek(r, &line, err);
+
+	if (e < 0)
+		return e;
+	return e > 0 && document_is(&line, "link-proof")
+		       ? 0
+		       : error_set(err, -EINVAL, "line %u: link-proof: it lacks before this line", r->number);
+}
 
 int server_descriptor_parse(const void *text, size_t len, struct server_descriptor *ret, struct error *err)
 {
@@ -93,8 +107,10 @@ int server_descriptor_parse(const void *text, size_t len, struct server_descript
 		e = document_section(&r, head, ARRAY_SIZE(head), head_ends, &d, err);
 	d.facts_text.s = r.s;
 	if (e == 0)
-		e = relay_facts_read(&r, facts_end, &d.facts, err);
+		e = relay_facts_read(&r, &d.facts, err);
 	d.facts_text.len = (size_t)(r.s - d.facts_text.s);
+	if (e == 0)
+		e = proofs_follow(&r, err);
 	if (e == 0)
 		e = document_section(&r, tail, ARRAY_SIZE(tail), tail_ends, &d, err);
 	if (e == 0 && d.n_family_proofs != d.facts.traits.n_families)

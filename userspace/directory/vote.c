@@ -6,7 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "lib/array.h"
+#include "lib/cleanup.h"
 
 #define KIND "vote"
 #define VERSION 1
@@ -16,38 +16,9 @@ static int take_authority(void *ctx, struct document_words *w, struct error *err
 	return document_bytes(w, ((struct vote *)ctx)->authority, 32, err);
 }
 
-static int take_flags(void *ctx, struct document_words *w, struct error *err)
-{
-	return flags_take(&((struct vote_relay *)ctx)->flags, w, err);
-}
-
-static int take_measured(void *ctx, struct document_words *w, struct error *err)
-{
-	struct vote_relay *v = ctx;
-	uint64_t kib = 0;
-	int r = document_number(w, 0, UINT32_MAX, &kib, err);
-
-	v->measured = (uint32_t)kib;
-	v->has_measured = true;
-	return r;
-}
-
 static const struct document_field authority[] = { { "authority", take_authority, false } };
-static const struct document_field opinion[] = { { "flags", take_flags, false }, { "measured", take_measured, true } };
-static const char *const interval_ends[] = { "authority", NULL };
-
-static int one_relay(void *ctx, const struct relay_facts *facts, struct document_text text, struct document_reader *r,
-		     struct error *err)
-{
-	struct vote *v = ctx;
-	void *room = array_room(v->relays, v->n, sizeof(*v->relays));
-
-	if (!room)
-		return error_set(err, -ENOMEM, "out of memory");
-	v->relays = room;
-	v->relays[v->n] = (struct vote_relay){ .id = facts->relay.id, .facts = text, .bandwidth = facts->bandwidth };
-	return document_section(r, opinion, ARRAY_SIZE(opinion), relay_facts_next, &v->relays[v->n++], err);
-}
+static const char *const interval_ends[] = { "authority", "identity", "signature", NULL };
+static const char *const head_ends[] = { "identity", "signature", NULL };
 
 static int parse(const void *text, size_t len, struct vote *v, struct error *err)
 {
@@ -57,10 +28,13 @@ static int parse(const void *text, size_t len, struct vote *v, struct error *err
 	if (e == 0)
 		e = interval_read(&r, interval_ends, &v->interval, err);
 	if (e == 0)
-		e = document_section(&r, authority, ARRAY_SIZE(authority), relay_facts_next, v, err);
+		e = document_section(&r, authority, ARRAY_SIZE(authority), head_ends, v, err);
 	if (e == 0)
-		e = relay_facts_each(&r, VOTE_RELAYS_MAX, one_relay, v, err);
-	return e < 0 ? e : document_end_signed(&r, text, v->authority, err);
+		e = listings_read(&r, VOTE_RELAYS_MAX, FLAGS_VOTE_MAX, &v->relays, err);
+	if (e < 0)
+		return e;
+	crypto_generichash(v->hash, sizeof(v->hash), text, (size_t)(r.s - (const char *)text), NULL, 0);
+	return document_end_signed(&r, text, v->authority, err);
 }
 
 int vote_parse(const void *text, size_t len, struct vote *ret, struct error *err)
@@ -85,12 +59,8 @@ static void put_all(FILE *f, const struct vote *v)
 	fputs("authority", f);
 	document_put_bytes(f, v->authority, sizeof(v->authority));
 	fputc('\n', f);
-	for (size_t i = 0; i < v->n; i++) {
-		fwrite(v->relays[i].facts.s, 1, v->relays[i].facts.len, f);
-		flags_put(f, &v->relays[i].flags);
-		if (v->relays[i].has_measured)
-			fprintf(f, "measured %" PRIu32 "\n", v->relays[i].measured);
-	}
+	for (size_t i = 0; i < v->relays.n; i++)
+		listing_put(f, &v->relays.v[i]);
 }
 
 int vote_make(const struct vote *v, const uint8_t seed[32], char **ret, size_t *ret_len, struct error *err)
@@ -118,6 +88,6 @@ int vote_make(const struct vote *v, const uint8_t seed[32], char **ret, size_t *
 
 void vote_clear(struct vote *v)
 {
-	free(v->relays);
+	listings_clear(&v->relays);
 	*v = (struct vote){ 0 };
 }

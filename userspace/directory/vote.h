@@ -2,30 +2,17 @@
 /* What one authority thinks of all relays (wire/document.h has the format). */
 #pragma once
 
-#include <stddef.h>
-
-#include "directory/flags.h"
 #include "directory/interval.h"
-#include "directory/relay_facts.h"
-#include "lib/cleanup.h"
+#include "directory/listing.h"
 
 #define VOTE_MAX (32u << 20) /* bytes */
 #define VOTE_RELAYS_MAX 10000u
 
-struct vote_relay {
-	struct relay_id id;
-	struct document_text facts; /* the section, of the vote's text or of whoever makes one */
-	uint32_t bandwidth;	    /* KiB/s, of the facts */
-	struct flags flags;
-	bool has_measured;
-	uint32_t measured; /* KiB/s */
-};
-
 struct vote {
 	struct interval interval;
 	uint8_t authority[32];
-	size_t n;
-	struct vote_relay *relays; /* malloc, ascending by id */
+	struct listings relays;
+	uint8_t hash[32]; /* set by parse: of all that is signed */
 };
 
 /*

@@ -86,11 +86,53 @@ static bool grow(struct guards *g, const struct guards_source *source, const str
 	return true;
 }
 
+/* A file, or authorities, whose clock ran ahead must not freeze it. */
+static void no_later_than(struct guards *g, uint64_t date)
+{
+	g->grown = g->grown < date ? g->grown : date;
+	for (size_t i = 0; i < g->n; i++) {
+		struct guard *v = &g->v[i];
+
+		v->added = v->added < date ? v->added : date;
+		v->confirmed = v->confirmed < date ? v->confirmed : date;
+		v->unlisted = v->unlisted < date ? v->unlisted : date;
+	}
+}
+
+/* The one that is not listed for longest. */
+static void make_room(struct guards *g)
+{
+	size_t oldest = 0;
+
+	for (size_t i = 1; i < g->n; i++)
+		if (g->v[i].unlisted < g->v[oldest].unlisted)
+			oldest = i;
+	memmove(&g->v[oldest], &g->v[oldest + 1], (g->n - oldest - 1) * sizeof(g->v[0]));
+	g->n--;
+}
+
+static bool may_grow(const struct guards *g, uint64_t date)
+{
+	return passed(g->grown, GUARDS_DAY, date);
+}
+
 void guards_refresh(struct guards *g, const struct guards_source *source, const struct rng *rng, uint64_t date)
 {
+	size_t listed;
+
+	no_later_than(g, date);
 	remove_over(g, source, date);
-	while (count_listed(g) < GUARDS_SAMPLE && grow(g, source, rng, date))
-		;
+	listed = count_listed(g);
+	if (g->n == 0) {
+		while (g->n < GUARDS_SAMPLE && grow(g, source, rng, date))
+			;
+		g->grown = date;
+	} else if (listed == 0 || (listed < GUARDS_SAMPLE && may_grow(g, date))) {
+		if (listed == 0 && g->n == GUARDS_MAX)
+			make_room(g);
+		if (grow(g, source, rng, date))
+			g->grown = date;
+	}
 }
 
 static bool primaries_failed(const struct guards *g)
@@ -135,7 +177,7 @@ const struct relay_id *guards_pick(struct guards *g, const struct guards_source 
 	const struct guard *v;
 
 	*ret_wait = 0;
-	if (g->n && all_failed(g) && passed(g->grown, GUARDS_DAY, date) && grow(g, source, rng, date))
+	if (g->n && all_failed(g) && may_grow(g, date) && grow(g, source, rng, date))
 		g->grown = date;
 	v = first_ready(g, now, ret_wait);
 	return v ? &v->id : NULL;
@@ -173,7 +215,7 @@ void guards_failed(struct guards *g, const struct relay_id *id, uint64_t now)
 	struct guard *v = find(g, id);
 	uint64_t wait, max;
 
-	if (!v)
+	if (!v || v->retry_at > now) /* of several attempts at once each fails for the same reason */
 		return;
 	wait = is_primary(g, v) ? RETRY_PRIMARY : RETRY_OTHER;
 	max = is_primary(g, v) ? RETRY_PRIMARY_MAX : RETRY_OTHER_MAX;

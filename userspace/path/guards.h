@@ -5,12 +5,13 @@
  *
  * A sample is drawn by weight and kept in its order, those that once worked before those that never did. The first
  * GUARDS_PRIMARY that are listed are tried in order; another one only when all of these have failed twice, and they are
- * tried again all the time. So somebody who cuts this client off from its guards moves it along the sample, at the pace
- * of these attempts, but chooses nothing: to get out of the sample he has to wait, for it grows by one a day at most.
+ * tried again all the time. Whoever cuts this client off from its guards, or takes them down, moves it along the
+ * sample, at the pace of these attempts, but chooses nothing; and the sample grows by one a day at most, whether for
+ * failures or for guards that are not listed any more. Only where none at all is listed, one comes at once.
  *
  * Pure: what is drawn is given, and so is time. There are two: `date`, that of the newest consensus (seconds since 1970
- * UTC), by which guards live, so that nobody ends them by setting a clock; and `now`, seconds that only go forward, by
- * which attempts are made.
+ * UTC), by which guards live, so that nobody ends them by setting a clock, and which never goes back; and `now`,
+ * seconds that only go forward, by which attempts are made.
  */
 #pragma once
 
@@ -38,7 +39,7 @@ struct guard {
 struct guards {
 	struct guard v[GUARDS_MAX]; /* in the order of trying */
 	size_t n;
-	uint64_t grown; /* date when it last grew beyond GUARDS_SAMPLE at the wish of failures */
+	uint64_t grown; /* date when it last did */
 };
 
 #define GUARDS_DAY UINT64_C(86400)
@@ -55,7 +56,7 @@ struct guards_source {
 	void *ctx;
 };
 
-/* At the start and for each consensus: who is listed, whose time is over; the sample is filled up. */
+/* At the start and for each consensus: who is listed, whose time is over; an empty sample is filled. */
 void guards_refresh(struct guards *g, const struct guards_source *source, const struct rng *rng, uint64_t date);
 /*
  * The one to try now. NULL: none is to be tried before *ret_wait (seconds from now); 0 there: the sample is empty.
@@ -63,7 +64,7 @@ void guards_refresh(struct guards *g, const struct guards_source *source, const 
  */
 const struct relay_id *guards_pick(struct guards *g, const struct guards_source *source, const struct rng *rng,
 				   uint64_t date, uint64_t now, uint64_t *ret_wait);
-/* What came of it; of one that is not in the sample, nothing. */
+/* What came of it; of one that is not in the sample, nothing; of one that waits for its next turn, no failure. */
 void guards_worked(struct guards *g, const struct relay_id *id, const struct rng *rng, uint64_t date);
 void guards_failed(struct guards *g, const struct relay_id *id, uint64_t now);
 /* The network is another one: nothing is known of who is unreachable. */

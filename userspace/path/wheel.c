@@ -9,14 +9,15 @@
 #include "lib/cleanup.h"
 
 #define DRAWS_MAX 64 /* until a position is looked through one by one: what is left there is little */
-#define PATHS_MAX 32 /* until relays may be alike: those that were drawn first may leave nothing to the last */
+#define TRIES_MAX 4  /* with an exit, until it is taken to leave nothing to the others */
+#define BANS_MAX 64  /* such exits */
 #define FACTOR 256u  /* 1, of what a relay counts by elsewhere; twice in a weight, and 10,000 of 32 bits fit into 64 */
 
 enum position { GUARD, MIDDLE, EXIT, POSITIONS };
 
 struct path_wheel {
 	struct path_relays r;
-	uint64_t *sum[POSITIONS]; /* of the weights of relays 0..i there */
+	uint64_t *sum[2][POSITIONS]; /* of the weights of relays 0..i there; and of those in full */
 };
 
 /* ---- weights ---- */
@@ -37,14 +38,12 @@ static uint64_t weight_at(const struct path_relays *r, size_t i, enum position a
 	return r->weight[i] * (exit ? of_exits : FACTOR) * (guard ? of_guards : FACTOR);
 }
 
-static uint64_t sum_up(const struct path_relays *r, enum position at, uint64_t of_exits, uint64_t of_guards,
-		       uint64_t *sum)
+static void sum_up(const struct path_relays *r, enum position at, uint64_t of_exits, uint64_t of_guards, uint64_t *sum)
 {
 	uint64_t all = 0;
 
 	for (size_t i = 0; i < r->n; i++)
 		sum[i] = all += weight_at(r, i, at, of_exits, of_guards);
-	return all;
 }
 
 int path_wheel_new(const struct path_relays *relays, struct path_wheel **ret)
@@ -60,15 +59,17 @@ int path_wheel_new(const struct path_relays *relays, struct path_wheel **ret)
 		exits += relays->relay[i].exit ? relays->weight[i] : 0;
 		guards += relays->relay[i].guard ? relays->weight[i] : 0;
 	}
-	for (enum position at = GUARD; at < POSITIONS; at++) {
-		w->sum[at] = calloc(relays->n + 1, sizeof(*w->sum[at]));
-		if (!w->sum[at]) {
-			path_wheel_free(w);
-			return -ENOMEM;
+	for (enum position at = GUARD; at < POSITIONS; at++)
+		for (int full = 0; full < 2; full++) {
+			uint64_t *sum = w->sum[full][at] = calloc(relays->n + 1, sizeof(*sum));
+
+			if (!sum) {
+				path_wheel_free(w);
+				return -ENOMEM;
+			}
+			sum_up(relays, at, full ? FACTOR : elsewhere(all, exits),
+			       full ? FACTOR : elsewhere(all, guards), sum);
 		}
-		if (sum_up(relays, at, elsewhere(all, exits), elsewhere(all, guards), w->sum[at]) == 0)
-			sum_up(relays, at, FACTOR, FACTOR, w->sum[at]);
-	}
 	*ret = w;
 	return 0;
 }
@@ -76,13 +77,14 @@ int path_wheel_new(const struct path_relays *relays, struct path_wheel **ret)
 void path_wheel_free(struct path_wheel *w)
 {
 	for (enum position at = GUARD; w && at < POSITIONS; at++)
-		free(w->sum[at]);
+		for (int full = 0; full < 2; full++)
+			free(w->sum[full][at]);
 	free(w);
 }
 
 /* ---- what fits ---- */
 
-enum reason { FITS, NO_WEIGHT, EXCLUDED, COUNTRY, FAMILY, ENDS, LEADS, REASONS };
+enum reason { FITS, NO_ROLE, EXCLUDED, COUNTRY, FAMILY, ENDS, LEADS, REASONS };
 
 static bool leads_to(const struct relay_traits *t, const struct path_need *need)
 {
@@ -111,24 +113,28 @@ static bool of_never_family(const struct relay_traits *t, const struct path_wish
 	return false;
 }
 
-static bool is_excluded(const struct relay *r, const struct path_wish *wish)
+static int compare_id(const void *a, const void *b)
 {
-	for (size_t i = 0; i < wish->n_exclude; i++)
-		if (memcmp(&r->id, &wish->exclude[i], sizeof(r->id)) == 0)
-			return true;
-	return false;
+	return memcmp(a, b, sizeof(struct relay_id));
 }
 
-/* Whether a relay fits there, whatever else is in the path. */
+static bool is_never(const struct path_wish *wish, const char *country)
+{
+	return wish->n_never_countries &&
+	       (!country[0] || is_among(wish->never_countries, wish->n_never_countries, country));
+}
+
+/* Whether a relay fits there by all but its weight, whatever else is in the path. The exclusions are sorted. */
 static enum reason fits(const struct path_wheel *w, const struct path_wish *wish, enum position at, size_t i)
 {
 	const struct relay_traits *t = &w->r.traits[i];
+	const struct relay *r = &w->r.relay[i];
 
-	if (w->sum[at][i] == (i ? w->sum[at][i - 1] : 0))
-		return NO_WEIGHT;
-	if (is_excluded(&w->r.relay[i], wish))
+	if ((at == EXIT && !r->exit) || (at == GUARD && !r->guard))
+		return NO_ROLE;
+	if (bsearch(&r->id, wish->exclude, wish->n_exclude, sizeof(r->id), compare_id))
 		return EXCLUDED;
-	if (is_among(wish->never_countries, wish->n_never_countries, t->country))
+	if (is_never(wish, t->country))
 		return COUNTRY;
 	if (of_never_family(t, wish))
 		return FAMILY;
@@ -153,34 +159,56 @@ static bool share_family(const struct relay_traits *a, const struct relay_traits
 	return false;
 }
 
-static bool alike(const struct path_wheel *w, size_t a, size_t b)
+static bool near(const struct path_relays *r, size_t a, size_t b)
 {
-	const struct relay *x = &w->r.relay[a], *y = &w->r.relay[b];
-	const struct relay_traits *s = &w->r.traits[a], *t = &w->r.traits[b];
+	const struct relay *x = &r->relay[a], *y = &r->relay[b];
 	uint32_t x4 = ntohl(x->addr4.s_addr), y4 = ntohl(y->addr4.s_addr);
 
 	return (x4 && y4 && x4 >> 16 == y4 >> 16) ||
 	       (!IN6_IS_ADDR_UNSPECIFIED(&x->addr6) && x->addr6.s6_addr32[0] == y->addr6.s6_addr32[0]) ||
-	       (s->as && s->as == t->as) || share_family(s, t);
+	       (r->traits[a].as && r->traits[a].as == r->traits[b].as);
+}
+
+/* What of it must not be is said by how alike they may be. */
+static bool too_alike(const struct path_relays *r, enum path_alike may, size_t a, size_t b)
+{
+	return (may < PATH_NETWORKS_ALIKE && near(r, a, b)) ||
+	       (may < PATH_FAMILIES_ALIKE && share_family(&r->traits[a], &r->traits[b]));
 }
 
 /* ---- drawing ---- */
 
 struct draft {
 	const struct path_wheel *w;
-	const struct path_wish *wish;
+	const struct path_wish *wish; /* its exclusions sorted */
 	const struct rng *rng;
+	int full;
+	enum path_alike alike;
 	size_t drawn[HOPS_MAX]; /* in the order of drawing */
 	size_t n;
-	bool may_be_alike;
+	size_t banned[BANS_MAX]; /* exits */
+	size_t n_banned;
 };
+
+static bool is_banned(const struct draft *d, size_t i)
+{
+	for (size_t k = 0; k < d->n_banned; k++)
+		if (d->banned[k] == i)
+			return true;
+	return false;
+}
 
 static bool fits_beside(const struct draft *d, enum position at, size_t i)
 {
 	for (size_t k = 0; k < d->n; k++)
-		if (d->drawn[k] == i || (!d->may_be_alike && alike(d->w, d->drawn[k], i)))
+		if (d->drawn[k] == i || too_alike(&d->w->r, d->alike, d->drawn[k], i))
 			return false;
-	return fits(d->w, d->wish, at, i) == FITS;
+	return fits(d->w, d->wish, at, i) == FITS && !(at == EXIT && is_banned(d, i));
+}
+
+static uint64_t weight_of(const uint64_t *sum, size_t i)
+{
+	return sum[i] - (i ? sum[i - 1] : 0);
 }
 
 /* The first relay up to which the sum is more than t. */
@@ -202,16 +230,16 @@ static size_t seek(const uint64_t *sum, size_t n, uint64_t t)
 /* Of all that fit, one by one. */
 static bool draw_slowly(struct draft *d, enum position at, size_t *ret)
 {
-	const uint64_t *sum = d->w->sum[at];
+	const uint64_t *sum = d->w->sum[d->full][at];
 	uint64_t all = 0, t;
 
 	for (size_t i = 0; i < d->w->r.n; i++)
-		all += fits_beside(d, at, i) ? sum[i] - (i ? sum[i - 1] : 0) : 0;
+		all += fits_beside(d, at, i) ? weight_of(sum, i) : 0;
 	if (all == 0)
 		return false;
 	t = rng_below64(d->rng, all);
 	for (size_t i = 0;; i++) {
-		uint64_t v = fits_beside(d, at, i) ? sum[i] - (i ? sum[i - 1] : 0) : 0;
+		uint64_t v = fits_beside(d, at, i) ? weight_of(sum, i) : 0;
 
 		if (t < v) {
 			*ret = i;
@@ -224,7 +252,7 @@ static bool draw_slowly(struct draft *d, enum position at, size_t *ret)
 /* What does not fit is drawn again: so what does is drawn as if there were nothing else. */
 static bool draw(struct draft *d, enum position at)
 {
-	const uint64_t *sum = d->w->sum[at];
+	const uint64_t *sum = d->w->sum[d->full][at];
 	uint64_t all = sum[d->w->r.n - 1];
 	size_t i = 0;
 	bool found = false;
@@ -251,7 +279,7 @@ static bool take_guard(struct draft *d)
 	return false;
 }
 
-/* Exit, guard, middles. A guard that is given comes first: it is the exit that gives way. POSITIONS: all are there. */
+/* Exit, guard, middles; a guard that is given comes first. What lacks; POSITIONS: nothing. */
 static enum position draw_path(struct draft *d)
 {
 	d->n = 0;
@@ -267,6 +295,28 @@ static enum position draw_path(struct draft *d)
 	return POSITIONS;
 }
 
+/* Until there is a path, or no exit that could have one. What the last one lacked. */
+static enum position draw_paths(struct draft *d)
+{
+	enum position lacks = EXIT, first = EXIT;
+
+	d->n_banned = 0;
+	do {
+		size_t exit_at = d->wish->guard ? 1 : 0;
+
+		for (int k = 0; k < TRIES_MAX && lacks != POSITIONS; k++) {
+			lacks = draw_path(d);
+			if (d->n <= exit_at) /* not even that */
+				return first == EXIT ? lacks : first;
+		}
+		if (lacks == POSITIONS)
+			return lacks;
+		first = lacks; /* what an exit that there is leaves nothing for */
+		d->banned[d->n_banned++] = d->drawn[exit_at];
+	} while (d->n_banned < BANS_MAX);
+	return first;
+}
+
 /* ---- why not ---- */
 
 static int say_why(const struct path_wheel *w, const struct path_wish *wish, enum position at, struct error *err)
@@ -280,11 +330,13 @@ static int say_why(const struct path_wheel *w, const struct path_wish *wish, enu
 	size_t count[REASONS] = { 0 }, n = 0;
 	char text[200] = "";
 
+	if (wish->guard && at == GUARD)
+		return error_set(err, -ENOENT, "the guard that is kept does not fit");
 	for (size_t i = 0; i < w->r.n; i++) {
 		enum reason why = fits(w, wish, at, i);
 
 		count[why]++;
-		n += why != NO_WEIGHT;
+		n += why != NO_ROLE;
 	}
 	for (size_t k = EXCLUDED; k < REASONS; k++) {
 		size_t len = strlen(text);
@@ -298,34 +350,57 @@ static int say_why(const struct path_wheel *w, const struct path_wish *wish, enu
 	return error_set(err, -ENOENT, "no %s fits: %zu relays can be one%s", names[at], n, text);
 }
 
+/* By their weights, then in full, then alike. */
+static enum position draw_somehow(struct draft *d)
+{
+	static const struct {
+		int full;
+		enum path_alike alike;
+	} stages[] = { { 0, PATH_APART }, { 1, PATH_APART }, { 1, PATH_NETWORKS_ALIKE }, { 1, PATH_FAMILIES_ALIKE } };
+	enum position lacks = EXIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(stages) && lacks != POSITIONS; i++) {
+		d->full = stages[i].full;
+		d->alike = stages[i].alike;
+		lacks = draw_paths(d);
+	}
+	return lacks;
+}
+
+static struct path_choice in_order(const struct draft *d)
+{
+	struct path_choice c = { .alike = d->alike };
+	size_t guard = d->wish->guard ? 0 : 1;
+
+	c.index[0] = d->drawn[guard];
+	for (size_t i = 2; i < d->n; i++)
+		c.index[i - 1] = d->drawn[i];
+	c.index[d->n - 1] = d->drawn[1 - guard];
+	return c;
+}
+
 int path_wheel_choose(const struct path_wheel *w, const struct path_wish *wish, const struct rng *rng,
 		      struct path_choice *ret, struct error *err)
 {
-	struct draft d = { .w = w, .wish = wish, .rng = rng };
-	enum position lacks = EXIT;
+	_cleanup_free_ struct relay_id *exclude = NULL;
+	struct path_wish sorted = *wish;
+	struct draft d = { .w = w, .wish = &sorted, .rng = rng };
+	enum position lacks;
 
 	if (wish->hops < 2 || wish->hops > HOPS_MAX)
 		return error_set(err, -EINVAL, "a path has 2 to %d relays", HOPS_MAX);
 	if (w->r.n == 0)
 		return error_set(err, -ENOENT, "there are no relays");
-	for (int k = 0; k <= PATHS_MAX && lacks != POSITIONS; k++) {
-		d.may_be_alike = k == PATHS_MAX;
-		lacks = draw_path(&d);
-	}
-	for (int k = 0; k < PATHS_MAX && lacks != POSITIONS; k++)
-		lacks = draw_path(&d);
+	exclude = calloc(wish->n_exclude + 1, sizeof(*exclude));
+	if (!exclude)
+		return error_set(err, -ENOMEM, "out of memory");
+	if (wish->n_exclude)
+		memcpy(exclude, wish->exclude, wish->n_exclude * sizeof(*exclude));
+	qsort(exclude, wish->n_exclude, sizeof(*exclude), compare_id);
+	sorted.exclude = exclude;
+	lacks = draw_somehow(&d);
 	if (lacks != POSITIONS)
-		return say_why(w, wish, lacks, err);
-	if (wish->guard) { /* it was first, the exit second */
-		size_t guard = d.drawn[0];
-
-		d.drawn[0] = d.drawn[1];
-		d.drawn[1] = guard;
-	}
-	*ret = (struct path_choice){ .alike = d.may_be_alike };
-	ret->index[0] = d.drawn[1];
-	for (size_t i = 2; i < d.n; i++)
-		ret->index[i - 1] = d.drawn[i];
-	ret->index[wish->hops - 1] = d.drawn[0];
+		return say_why(w, &sorted, lacks, err);
+	*ret = in_order(&d);
 	return 0;
 }

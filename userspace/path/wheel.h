@@ -4,12 +4,13 @@
  * file that has none). The exit is drawn first, then the guard, then the middles.
  *
  * A relay is drawn in a position with a probability proportional to its weight there, among those that fit beside what
- * was drawn before. Its weight there is its weight, less what the network needs of it elsewhere: with E of all weight T
- * at exits, an exit that stands elsewhere counts by max(0, 1 - T / 3E); the same for guards (Tor's path-spec, before it
- * had weights for each pair of positions). Where nobody is left by that, it counts in full.
+ * was drawn before; what leaves nothing to the others is drawn anew. Its weight there is its weight, less what the
+ * network needs of it elsewhere: with E of all weight T at exits, an exit that stands elsewhere counts by
+ * max(0, 1 - T / 3E); the same for guards (Tor's path-spec, before it had weights for each pair of positions). If there
+ * is no path by that, all count in full.
  *
- * No two relays of one family, one /16 (IPv4) or /32 (IPv6), or one AS, unless there is no other path: then
- * path_choice.alike says so.
+ * No two relays of one family, one /16 (IPv4) or /32 (IPv6), or one AS, unless there is no other path:
+ * path_choice.alike says so then.
  */
 #pragma once
 
@@ -49,7 +50,7 @@ struct path_wish {
 	const struct relay_id *guard;	 /* this one; NULL: drawn */
 	const char (*exit_countries)[3]; /* n 0: any */
 	size_t n_exit_countries;
-	const char (*never_countries)[3]; /* of no relay of the path */
+	const char (*never_countries)[3]; /* of no relay of the path, nor one that says none */
 	size_t n_never_countries;
 	const uint8_t (*never_families)[32];
 	size_t n_never_families;
@@ -60,9 +61,13 @@ struct path_wish {
 
 struct path_choice {
 	size_t index[HOPS_MAX]; /* in path_relays, guard first */
-	bool alike;		/* two of them are of one family, network or AS */
+	enum path_alike {
+		PATH_APART,
+		PATH_NETWORKS_ALIKE, /* two are of one network or AS */
+		PATH_FAMILIES_ALIKE, /* or of one family */
+	} alike;
 };
 
-/* -ENOENT: there is no path; the sentence says which position, and what excluded how many. -EINVAL: hops. */
+/* -ENOENT: there is no path; the sentence says which position, and what excluded how many. -EINVAL: hops. -ENOMEM. */
 int path_wheel_choose(const struct path_wheel *w, const struct path_wish *wish, const struct rng *rng,
 		      struct path_choice *ret, struct error *err);

@@ -131,9 +131,9 @@ static void cut_off(void **state)
 	assert_true(others_at >= 30); /* twice each, 30 seconds between */
 	for (i = 1; i <= GUARDS_SAMPLE; i++)
 		assert_true(tried[i] > 0);
-	for (i = GUARDS_SAMPLE + 2; i <= RELAYS; i++)
+	for (; i <= RELAYS; i++)
 		assert_int_equal(tried[i], 0);
-	assert_int_equal(g.n, GUARDS_SAMPLE + 1); /* one more, the first day */
+	assert_int_equal(g.n, GUARDS_SAMPLE);
 	/* the first ones are tried most */
 	assert_true(tried[1] > 5 * tried[GUARDS_SAMPLE]);
 	/* the clock says a year; consensuses do not */
@@ -142,7 +142,7 @@ static void cut_off(void **state)
 		if (i)
 			failed(&g, i, now);
 	}
-	assert_int_equal(g.n, GUARDS_SAMPLE + 1);
+	assert_int_equal(g.n, GUARDS_SAMPLE);
 	/* days pass: one more each, up to the end of the sample */
 	for (uint64_t day = 2; day < 40; day++) {
 		refresh(&g, &w, D0 + day * GUARDS_DAY);
@@ -150,7 +150,7 @@ static void cut_off(void **state)
 		i = pick(&g, &w, D0 + day * GUARDS_DAY, now);
 		for (size_t k = 0; k < g.n; k++)
 			failed(&g, g.v[k].id.b[0], now);
-		assert_true(g.n <= GUARDS_SAMPLE + 1 + day);
+		assert_true(g.n < GUARDS_SAMPLE + day);
 	}
 	assert_int_equal(g.n, GUARDS_MAX);
 	/* the way is free again: the oldest one first */
@@ -165,11 +165,13 @@ static void lives(void **state)
 	(void)state;
 	refresh(&g, &w, D0);
 	worked(&g, 1, D0);
-	/* not listed: not used, not forgotten at once; another one fills up */
+	/* not listed: not used, not forgotten at once; another one fills up, a day after the last at the earliest */
 	w.gone[1] = true;
 	refresh(&g, &w, D0 + GUARDS_DAY);
-	assert_int_equal(g.n, GUARDS_SAMPLE + 1);
+	assert_int_equal(g.n, GUARDS_SAMPLE);
 	assert_int_equal(pick(&g, &w, D0 + GUARDS_DAY, 0), 2);
+	refresh(&g, &w, D0 + GUARDS_DAY + 1);
+	assert_int_equal(g.n, GUARDS_SAMPLE + 1);
 	w.gone[1] = false;
 	refresh(&g, &w, D0 + 2 * GUARDS_DAY);
 	assert_int_equal(pick(&g, &w, D0 + 2 * GUARDS_DAY, 0), 1);
@@ -178,9 +180,6 @@ static void lives(void **state)
 	refresh(&g, &w, D0 + 24 * GUARDS_DAY);
 	assert_int_equal(g.v[0].id.b[0], 2);
 	assert_int_equal(g.n, GUARDS_SAMPLE);
-	/* an earlier date ends nobody */
-	refresh(&g, &w, D0 - 1000 * GUARDS_DAY);
-	assert_int_equal(g.v[0].id.b[0], 2);
 	worked(&g, 2, D0 + 24 * GUARDS_DAY);
 	refresh(&g, &w, D0 + (24 + 61) * GUARDS_DAY);
 	assert_int_not_equal(g.v[0].id.b[0], 2); /* its time is over */
@@ -188,6 +187,47 @@ static void lives(void **state)
 	assert_int_equal(g.n, GUARDS_SAMPLE);
 	for (size_t i = 0; i < g.n; i++)
 		assert_true(g.v[i].added > D0 + 300 * GUARDS_DAY);
+	/* times that are to come: from now on */
+	g.grown = g.v[0].added = g.v[0].confirmed = D0 + 9999 * GUARDS_DAY;
+	refresh(&g, &w, D0 + 401 * GUARDS_DAY);
+	assert_true(g.grown == D0 + 401 * GUARDS_DAY && g.v[0].confirmed == D0 + 401 * GUARDS_DAY);
+}
+
+/* Somebody takes down whoever is listed, hour by hour: one each day, one at once where nobody is left, never none. */
+static void taken_down(void **state)
+{
+	struct guards g = { 0 };
+	struct world w = { { false } };
+	unsigned int i;
+
+	(void)state;
+	refresh(&g, &w, D0);
+	for (unsigned int hour = 1; hour <= 60; hour++) {
+		uint64_t date = D0 + hour * UINT64_C(3600);
+
+		i = pick(&g, &w, date, hour);
+		assert_int_not_equal(i, 0);
+		assert_true(i <= GUARDS_SAMPLE + hour);
+		w.gone[i] = true;
+		refresh(&g, &w, date);
+		assert_true(g.n <= GUARDS_MAX);
+	}
+}
+
+/* Several attempts at once that fail at once are one failure. */
+static void at_once(void **state)
+{
+	struct guards g = { 0 };
+	struct world w = { { false } };
+
+	(void)state;
+	refresh(&g, &w, D0);
+	for (unsigned int i = 1; i <= GUARDS_PRIMARY; i++)
+		for (int k = 0; k < 5; k++)
+			failed(&g, i, 100);
+	assert_int_equal(pick(&g, &w, D0, 100), 0);
+	assert_int_equal(pick(&g, &w, D0, 129), 0);
+	assert_int_equal(pick(&g, &w, D0, 130), 1);
 }
 
 static void few(void **state)
@@ -216,9 +256,9 @@ static void few(void **state)
 	failed(&g, 1, 30);
 	assert_int_equal(pick(&g, &w, D0, 30), 2);
 	/* never longer than ten minutes for one of the first */
-	for (int i = 0; i < 100; i++)
-		failed(&g, 2, 1000);
-	assert_int_equal(g.v[1].retry_at, 1600);
+	for (uint64_t i = 1; i < 100; i++)
+		failed(&g, 2, 1000 * i);
+	assert_int_equal(g.v[1].retry_at, 99600);
 	guards_forget_failures(&g);
 	assert_int_equal(pick(&g, &w, D0, 30), 1);
 }
@@ -226,10 +266,8 @@ static void few(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_first_that_works),
-		cmocka_unit_test(cut_off),
-		cmocka_unit_test(lives),
-		cmocka_unit_test(few),
+		cmocka_unit_test(the_first_that_works), cmocka_unit_test(cut_off), cmocka_unit_test(lives),
+		cmocka_unit_test(taken_down),		cmocka_unit_test(at_once), cmocka_unit_test(few),
 	};
 
 	return cmocka_run_group_tests_name("guards", tests, NULL, NULL);

@@ -190,6 +190,12 @@ static void later(void **state)
 	(void)state;
 	assert_int_equal(changed("guard\n", "guard\nguard-colour blue 7\n", &err), 0);
 	assert_int_equal(changed("name r1\n", "a\nname r1\n", &err), 0);
+	/* but nothing that would look like an authority's word in a vote */
+	assert_int_equal(changed("guard\n", "guard\nflags fast running\n", &err), -EINVAL);
+	assert_int_equal(changed("ends 1800000000\n", "ends 1800000000\nflags fast running\n", &err), -EINVAL);
+	assert_non_null(strstr(err.text, "link-proof: it lacks before this line"));
+	assert_int_equal(changed("ends 1800000000\n", "ends 1800000000\nweight 7\n", &err), -EINVAL);
+	assert_int_equal(changed("ends 1800000000\n", "ends 1800000000\nidentity x\n", &err), -EINVAL);
 }
 
 static void signatures(void **state)

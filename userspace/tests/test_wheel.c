@@ -149,7 +149,7 @@ static void by_weight(void **state)
 	assert_true(of_guards > 0.1);
 	for (int i = 0; i < DRAWS; i++) {
 		assert_int_equal(path_wheel_choose(w->wheel, &wish, &rng, &c, &err), 0);
-		assert_false(c.alike);
+		assert_int_equal(c.alike, PATH_APART);
 		assert_true(c.index[0] != c.index[1] && c.index[1] != c.index[2] && c.index[0] != c.index[2]);
 		exits[c.index[2]]++;
 		if (c.index[2] != 5) /* one exit that is no guard: those beside it */
@@ -212,7 +212,7 @@ static void apart(void **state)
 		turn(w);
 		for (int i = 0; i < 500; i++) {
 			assert_int_equal(choose(w, &wish, &c, &err), 0);
-			assert_false(c.alike);
+			assert_int_equal(c.alike, PATH_APART);
 			assert_int_not_equal(c.index[0] / 3, c.index[1] / 3);
 			assert_int_not_equal(c.index[0] / 3, c.index[2] / 3);
 			assert_int_not_equal(c.index[1] / 3, c.index[2] / 3);
@@ -220,8 +220,49 @@ static void apart(void **state)
 		/* four hops of three groups: there is none that is not alike, and it says so */
 		wish.hops = 4;
 		assert_int_equal(choose(w, &wish, &c, &err), 0);
-		assert_true(c.alike);
+		assert_int_equal(c.alike, kind == 3 ? PATH_FAMILIES_ALIKE : PATH_NETWORKS_ALIKE);
 		wish.hops = 3;
+	}
+}
+
+/* An exit with nearly all weight, of whose network all guards are: the other one, as long as there is another one. */
+static void never_alike_for_weight(void **state)
+{
+	struct path_wish wish = { .hops = 3 };
+	struct world *w = *state;
+	struct path_choice c;
+	struct error err = { "" };
+
+	build(w, 12);
+	for (size_t i = 0; i < 12; i++) {
+		w->relay[i].exit = i < 2;
+		w->relay[i].guard = i >= 2 && i < 6;
+		w->weight[i] = i == 0 ? 1000000 : 10;
+		w->traits[i].as = i == 0 || w->relay[i].guard ? 7 : (uint32_t)(100 + i);
+	}
+	turn(w);
+	for (int i = 0; i < 1000; i++) {
+		assert_int_equal(choose(w, &wish, &c, &err), 0);
+		assert_int_equal(c.alike, PATH_APART);
+		assert_int_equal(c.index[2], 1);
+	}
+}
+
+/* What is wanted, only one has who counts for nothing by the weights: then it counts in full. */
+static void the_only_one(void **state)
+{
+	struct path_need need = { false, IPPROTO_TCP, 22 };
+	struct path_wish wish = { .hops = 3, .needs = &need, .n_needs = 1 };
+	struct world *w = *state;
+	struct path_choice c;
+	struct error err = { "" };
+
+	build(w, 30);
+	w->traits[15].exit4.v[0].first = w->traits[15].exit4.v[0].last = 22; /* guard and exit, both scarce */
+	turn(w);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(choose(w, &wish, &c, &err), 0);
+		assert_int_equal(c.index[2], 15);
 	}
 }
 
@@ -248,15 +289,20 @@ static void wishes(void **state)
 	wish.never_countries = at;
 	wish.n_never_countries = 1;
 	assert_int_equal(choose(w, &wish, &c, &err), -ENOENT);
-	assert_string_equal(err.text, "no exit fits: 4 relays can be one, 4 in other countries than wanted");
+	assert_string_equal(err.text, "no exit fits: 6 relays can be one, 6 in other countries than wanted");
 	wish = (struct path_wish){ .hops = 3, .never_countries = both, .n_never_countries = 2 };
+	assert_int_equal(choose(w, &wish, &c, &err), -ENOENT);
+	/* nor who says none */
+	for (size_t i = 0; i < 30; i++)
+		w->traits[i].country[0] = '\0';
+	wish.n_never_countries = 1;
 	assert_int_equal(choose(w, &wish, &c, &err), -ENOENT);
 	/* what it is for */
 	wish = (struct path_wish){ .hops = 3, .needs = needs, .n_needs = 1 };
 	assert_int_equal(choose(w, &wish, &c, &err), 0);
 	needs[0].port = 25;
 	assert_int_equal(choose(w, &wish, &c, &err), -ENOENT);
-	assert_string_equal(err.text, "no exit fits: 4 relays can be one, 4 not leading there");
+	assert_string_equal(err.text, "no exit fits: 6 relays can be one, 6 not leading there");
 	needs[0] = (struct path_need){ true, IPPROTO_TCP, 443 };
 	assert_int_equal(choose(w, &wish, &c, &err), -ENOENT);
 	needs[0] = (struct path_need){ false, IPPROTO_UDP, 443 };
@@ -287,7 +333,13 @@ static void wishes(void **state)
 	}
 	memcpy(guard.b, &(size_t){ 26 }, sizeof(size_t)); /* is none */
 	assert_int_equal(choose(w, &wish, &c, &err), -ENOENT);
-	assert_memory_equal(err.text, "no guard", 8);
+	assert_string_equal(err.text, "the guard that is kept does not fit");
+	/* one that is an exit too, and counts for nothing as a guard */
+	memcpy(guard.b, &(size_t){ 15 }, sizeof(size_t));
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(choose(w, &wish, &c, &err), 0);
+		assert_true(c.index[0] == 15 && c.index[2] == 25);
+	}
 	wish.hops = 1;
 	assert_int_equal(choose(w, &wish, &c, &err), -EINVAL);
 	wish.hops = HOPS_MAX + 1;
@@ -356,6 +408,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(by_weight, setup, teardown),
 		cmocka_unit_test_setup_teardown(apart, setup, teardown),
+		cmocka_unit_test_setup_teardown(never_alike_for_weight, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_only_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(wishes, setup, teardown),
 		cmocka_unit_test_setup_teardown(lengths, setup, teardown),
 		cmocka_unit_test_setup_teardown(quick, setup, teardown),

@@ -13,7 +13,8 @@
  *
  * A document is one or more sections. Each kind of section is a list of fields in their order. A field that is known
  * stands once at most, in that order, with the words it wants and no more; lines with other keywords are ignored
- * wherever they stand, for that is how later versions add. What ends a section is the keyword that begins another one.
+ * wherever else they stand, for that is how later versions add. What ends a section is the keyword that begins another
+ * one.
  *
  * The first line is "anond-<kind> <version>"; another version is refused. A signature is over all bytes before the
  * first line of signatures: the first line says of what kind they are, so one is never good for another.
@@ -52,22 +53,25 @@
  *     valid-until      SECONDS          until when a client may use the consensus if there is no newer one
  *     link-mtu         BYTES            of every overlay link
  *     authority        BYTES32          Ed25519 public key
- *   for each relay, ascending by identity, at most 10000, its facts, byte by byte as in its descriptor, and:
+ *   for each relay, ascending by identity, at most 10000, its facts as in its descriptor, byte by byte (at most 2048,
+ *   from the identity to before the flags; lines that the authority does not know are kept), and:
  *     flags            WORD...          1 to 8 of a-z, ascending; without `running` the consensus does not have it
- *   ? measured         KIB              a second, what a measurement found
+ *     weight           KIB              a second: what was measured; else what it offers, if that is not too much
  *     signature        BYTES64          Ed25519 by the authority; the last line
  *
- * Kind consensus, version 1, at most 32 MiB: what follows from the votes of more than half of the authorities:
+ * Kind consensus, version 1, at most 64 MiB: what follows from the votes that are there:
  *
  *     valid-after, fresh-until, valid-until, link-mtu      the first as in the votes, the others the low median
- *     votes            BYTES32...       the authorities whose votes were counted, ascending
- *   for each relay that more than half of these votes give with the same facts, and with the flag running:
- *     its facts
- *     flags            WORD...          those that more than half of the votes give it
- *     weight           KIB              low median of measured, if more than half of the votes have it; else what it
- *                                       offers, but no more than CONSENSUS_UNMEASURED_MAX
- *   and then, not signed themselves, ascending by authority:
+ *     votes            BYTES32 BYTES32 ...   the authorities whose votes were counted, ascending, and the BLAKE2b-256
+ * of what they signed: so who gave two votes is caught for each relay that more than half of all authorities, not of
+ * the votes only, give with the same facts, and with the flag running: its facts flags            WORD... those that
+ * more than half of all authorities give it weight           KIB              the low median of all that give it one
+ *   and then, not signed themselves, ascending by authority, and nothing else among them:
  *     signature        BYTES32 BYTES64  authority and its signature over all before the first of these lines
+ *
+ * The facts are counted as they are: so authorities of different versions count the same. Who reads a consensus leaves
+ * out a relay whose facts it does not understand, and no other. No facts have the keywords of what stands behind them
+ * (flags, weight, link-proof, family-proof, signature) or identity again: a descriptor with such a line is refused.
  */
 #pragma once
 
