@@ -5,7 +5,7 @@
 # One line per object, so that baselines compare with comm(1). No keys. Few processes, since
 # under emulation each costs 10 ms or more.
 snapshot() { # HOST
-	local pid comm
+	local pid comm line
 	{
 		for pid in $(ip netns pids "$1"); do
 			read -r comm 2>/dev/null <"/proc/$pid/comm" || continue
@@ -21,7 +21,7 @@ snapshot() { # HOST
 			tc qdisc
 			nft -s list ruleset' | fold_objects
 		# Who is asked for names: what changes that must put it back.
-		while read -r comm; do echo "resolv.conf $comm"; done 2>/dev/null <"$(root_of "$1")/etc/resolv.conf"
+		while read -r line; do echo "resolv.conf $line"; done 2>/dev/null <"$(root_of "$1")/etc/resolv.conf"
 	} | sort -u
 }
 

@@ -181,7 +181,7 @@ static int add_ports(json_t *args, const struct arguments *a, struct error *err)
 			struct port_range r;
 
 			snprintf(text, sizeof(text), "%s%.24s", one ? "" : protos[k], said);
-			if (strlen(said) > 24 || port_range_parse(text, &r) < 0)
+			if (strlen(said) > 24 || routed_ports_parse(text, &r) < 0)
 				return error_set(err, -EINVAL,
 						 "--port: %.60s is no port such as 443 or udp/5000-5010, up to 65534",
 						 said);

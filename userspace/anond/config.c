@@ -605,14 +605,7 @@ int config_load(const char *path, struct config **ret, struct error *err)
 
 bool config_has_groups(const struct config *conf, const struct selection *sel)
 {
-	bool known = true;
-
-	for (size_t i = 0; i < sel->n_groups && known; i++) {
-		known = false;
-		for (size_t k = 0; k < conf->n_groups && !known; k++)
-			known = conf->groups[k] == sel->groups[i];
-	}
-	return known;
+	return ids_within(sel->groups, sel->n_groups, conf->groups, conf->n_groups);
 }
 
 void config_free(struct config *conf)

@@ -92,7 +92,7 @@ static int read_ports(const json_t *list, struct selection *s, struct error *err
 	for (size_t i = 0; i < n; i++) {
 		const char *text = json_string_value(json_array_get(list, i));
 
-		if (!text || port_range_parse(text, &s->ports[i]) < 0)
+		if (!text || routed_ports_parse(text, &s->ports[i]) < 0)
 			return error_set(err, -EINVAL, "ports: %.40s is not a port such as tcp/443, 1 to 65534",
 					 text ? text : "an element");
 		s->n_ports++;

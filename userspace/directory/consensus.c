@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "crypto/sign.h"
 #include "lib/cleanup.h"
 
 #define KIND "consensus"
@@ -208,16 +209,11 @@ static void put_all(FILE *f, struct count *c)
 	}
 }
 
-static int close_text(FILE *f, char **text, char **ret, struct error *err)
+static int close_text(FILE *f, struct error *err)
 {
 	bool bad = ferror(f);
 
-	if (fclose(f) != 0 || bad) {
-		free(*text);
-		return error_set(err, -ENOMEM, "out of memory");
-	}
-	*ret = *text;
-	return 0;
+	return fclose(f) != 0 || bad ? error_set(err, -ENOMEM, "out of memory") : 0;
 }
 
 /* ---- signatures ---- */
@@ -244,7 +240,7 @@ int consensus_sign(const void *text, size_t len, const uint8_t seed[32], struct 
 	int r = body_of(text, len, &body, err);
 
 	if (r == 0)
-		document_sign(text, body, seed, ret->authority, ret->signature);
+		sign_with_seed(text, body, seed, ret->authority, ret->signature);
 	return r;
 }
 
@@ -287,16 +283,16 @@ int consensus_with(const void *text, size_t len, const struct consensus_signatur
 		   size_t *ret_len, struct error *err)
 {
 	const struct consensus_signature *sorted[AUTHORITIES_MAX];
-	char *out = NULL;
-	size_t body = 0;
+	_cleanup_free_ char *out = NULL;
+	size_t body = 0, out_len;
 	int r = body_of(text, len, &body, err);
 	FILE *f;
 
-	if (r == 0 && n > AUTHORITIES_MAX)
-		r = error_set(err, -EINVAL, "more than %u signatures", AUTHORITIES_MAX);
-	f = r < 0 ? NULL : open_memstream(&out, ret_len);
 	if (r < 0)
 		return r;
+	if (n > AUTHORITIES_MAX)
+		return error_set(err, -EINVAL, "more than %u signatures", AUTHORITIES_MAX);
+	f = open_memstream(&out, &out_len);
 	if (!f)
 		return error_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < n; i++)
@@ -304,7 +300,13 @@ int consensus_with(const void *text, size_t len, const struct consensus_signatur
 	qsort(sorted, n, sizeof(*sorted), compare_signature);
 	fwrite(text, 1, body, f);
 	put_signatures(f, text, body, sorted, n);
-	return close_text(f, &out, ret, err);
+	r = close_text(f, err);
+	if (r < 0)
+		return r;
+	*ret = out;
+	out = NULL;
+	*ret_len = out_len;
+	return 0;
 }
 
 /* ---- reading ---- */
@@ -369,9 +371,8 @@ static int all_relays(struct document_reader *r, struct consensus *c, struct err
 	return e;
 }
 
-static int take_signature(void *ctx, struct document_words *w, struct error *err)
+static int take_signature(struct consensus_signature *s, struct document_words *w, struct error *err)
 {
-	struct consensus_signature *s = ctx;
 	int r = document_bytes(w, s->authority, sizeof(s->authority), err);
 
 	return r < 0 ? r : document_bytes(w, s->signature, sizeof(s->signature), err);
@@ -445,35 +446,32 @@ static int parse(const void *text, size_t body, struct consensus *c, struct erro
 	return e;
 }
 
-/* What nobody could read is not to be signed. */
-static int check_own(const char *text, size_t len, char **ret, struct error *err)
-{
-	struct consensus c = { 0 };
-	int r = parse(text, len, &c, err);
-
-	consensus_clear(&c);
-	if (r < 0) {
-		free(*ret);
-		*ret = NULL;
-	}
-	return r;
-}
-
 int consensus_compute(const struct vote *const *votes, size_t n, size_t n_authorities, char **ret, size_t *ret_len,
 		      struct error *err)
 {
-	char *text = NULL;
+	_cleanup_free_ char *text = NULL;
+	struct consensus check = { 0 };
 	struct count c;
+	size_t len;
+	FILE *f;
 	int r = count_votes(votes, n, n_authorities, &c, err);
-	FILE *f = r < 0 ? NULL : open_memstream(&text, ret_len);
 
 	if (r < 0)
 		return r;
+	f = open_memstream(&text, &len);
 	if (!f)
 		return error_set(err, -ENOMEM, "out of memory");
 	put_all(f, &c);
-	r = close_text(f, &text, ret, err);
-	return r < 0 ? r : check_own(*ret, *ret_len, ret, err);
+	r = close_text(f, err);
+	if (r == 0) /* what nobody could read is not to be signed */
+		r = parse(text, len, &check, err);
+	consensus_clear(&check);
+	if (r < 0)
+		return r;
+	*ret = text;
+	text = NULL;
+	*ret_len = len;
+	return 0;
 }
 
 int consensus_parse(const void *text, size_t len, const uint8_t (*authorities)[32], size_t n, struct consensus *ret,

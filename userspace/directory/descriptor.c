@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "crypto/sign.h"
 #include "directory/field.h"
 #include "directory/relay_json.h"
 #include "lib/base64.h"
@@ -41,12 +42,9 @@ static size_t encode(const struct relay *r, uint8_t out[ENCODING_MAX])
 
 static int sign(const struct relay *r, const uint8_t *seed, uint8_t sig[crypto_sign_BYTES], struct error *err)
 {
-	uint8_t pub[crypto_sign_PUBLICKEYBYTES], sec[crypto_sign_SECRETKEYBYTES], msg[ENCODING_MAX];
-	size_t len = encode(r, msg);
+	uint8_t pub[crypto_sign_PUBLICKEYBYTES], msg[ENCODING_MAX];
 
-	crypto_sign_seed_keypair(pub, sec, seed);
-	crypto_sign_detached(sig, NULL, msg, len, sec);
-	sodium_memzero(sec, sizeof(sec));
+	sign_with_seed(msg, encode(r, msg), seed, pub, sig);
 	if (memcmp(pub, r->id.b, sizeof(pub)) != 0)
 		return error_set(err, -EINVAL, "identity: not the public half of the identity key");
 	return 0;

@@ -5,13 +5,13 @@
 
 #include "directory/network.h"
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 
-#define TIME_MAX UINT64_C(253402300799) /* the end of the year 9999 */
-#define INTERVAL_MAX UINT64_C(604800)	/* seconds that a consensus is fresh, and then is valid at most */
+#define INTERVAL_MAX UINT64_C(604800) /* seconds that a consensus is fresh, and then is valid at most */
 
 static int take_valid_after(void *ctx, struct document_words *w, struct error *err)
 {
-	return document_number(w, 0, TIME_MAX, &((struct interval *)ctx)->valid_after, err);
+	return document_number(w, 0, CLOCK_WALL_MAX, &((struct interval *)ctx)->valid_after, err);
 }
 
 static int take_fresh_until(void *ctx, struct document_words *w, struct error *err)

@@ -8,13 +8,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "crypto/sign.h"
 #include "directory/field.h"
 #include "directory/file.h"
 #include "directory/relay_json.h"
 #include "lib/base64.h"
+#include "lib/clock.h"
 
 #define SIG_FILE_MAX 128u	       /* bytes of FILE.sig */
-#define TIME_MAX 253402300799u	       /* the end of the year 9999 */
 #define TIME_TEXT "%Y-%m-%d %H:%M UTC" /* for people */
 
 /* What network_parse really allocates: the relays again, in two orders, for bsearch. */
@@ -137,8 +138,8 @@ static int parse_head(json_t *root, struct network *net, bool *ret_newer, struct
 	*ret_newer = minor > NETWORK_MINOR;
 	if (!*ret_newer)
 		r = field_only(root, members, ARRAY_SIZE(members), err);
-	if (r < 0 || field_uint(root, "valid-from", 0, TIME_MAX, &net->valid_from, err) < 0 ||
-	    field_uint(root, "valid-until", 0, TIME_MAX, &net->valid_until, err) < 0 ||
+	if (r < 0 || field_uint(root, "valid-from", 0, CLOCK_WALL_MAX, &net->valid_from, err) < 0 ||
+	    field_uint(root, "valid-until", 0, CLOCK_WALL_MAX, &net->valid_until, err) < 0 ||
 	    field_uint(root, "link-mtu", NETWORK_MTU_MIN, NETWORK_MTU_MAX, &mtu, err) < 0)
 		return -EINVAL;
 	if (net->valid_from >= net->valid_until)
@@ -380,10 +381,8 @@ int network_make(const struct network *net, char **ret, size_t *ret_len, struct 
 
 void network_sign(const void *file, size_t len, const uint8_t *seed, char ret[NETWORK_SIG_TEXT])
 {
-	uint8_t pub[crypto_sign_PUBLICKEYBYTES], sec[crypto_sign_SECRETKEYBYTES], sig[crypto_sign_BYTES];
+	uint8_t key[crypto_sign_PUBLICKEYBYTES], sig[crypto_sign_BYTES];
 
-	crypto_sign_seed_keypair(pub, sec, seed);
-	crypto_sign_detached(sig, NULL, file, len, sec);
-	sodium_memzero(sec, sizeof(sec));
+	sign_with_seed(file, len, seed, key, sig);
 	base64_write(sig, sizeof(sig), ret);
 }

@@ -7,8 +7,7 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
-
-#define TIME_MAX UINT64_C(253402300799) /* the end of the year 9999 */
+#include "lib/clock.h"
 
 /* ---- reading ---- */
 
@@ -97,57 +96,32 @@ static int take_guard(void *ctx, struct document_words *w, struct error *err)
 	return 0;
 }
 
-static bool port_of(const char **p, uint16_t *ret)
+static bool comes_after(const struct port_range *r, const struct port_range *before)
 {
-	uint32_t v = 0;
-	bool good = **p >= '1' && **p <= '9';
-
-	for (; good && **p >= '0' && **p <= '9'; (*p)++) {
-		v = v * 10 + (uint32_t)(**p - '0');
-		good = v <= UINT16_MAX;
-	}
-	*ret = (uint16_t)v;
-	return good;
-}
-
-/* "tcp/80" or "udp/1-65535". */
-static bool port_range(const char *text, uint8_t *ret_proto, uint16_t *ret_first, uint16_t *ret_last)
-{
-	const char *p = text + 4;
-	bool tcp = strncmp(text, "tcp/", 4) == 0;
-
-	if (!tcp && strncmp(text, "udp/", 4) != 0)
-		return false;
-	*ret_proto = tcp ? IPPROTO_TCP : IPPROTO_UDP;
-	if (!port_of(&p, ret_first))
-		return false;
-	*ret_last = *ret_first;
-	if (*p == '-') {
-		p++;
-		if (!port_of(&p, ret_last) || *ret_last <= *ret_first)
-			return false;
-	}
-	return *p == '\0';
+	return r->proto > before->proto || (r->proto == before->proto && r->first > before->last + 1);
 }
 
 static int ports(struct exit_ports *e, struct document_words *w, struct error *err)
 {
-	char text[20];
+	char text[20], again[PORT_RANGE_TEXT_MAX];
 
 	do {
+		struct port_range v;
 		int r = document_string(w, text, sizeof(text), err);
 
 		if (r < 0)
 			return r;
 		if (e->n == EXIT_PORTS_MAX)
 			return error_set(err, -EINVAL, "more than %u", EXIT_PORTS_MAX);
-		if (!port_range(text, &e->v[e->n].proto, &e->v[e->n].first, &e->v[e->n].last))
+		r = port_range_parse(text, &v);
+		if (r == 0)
+			port_range_format(&v, again);
+		if (r < 0 || strcmp(text, again) != 0)
 			return error_set(err, -EINVAL, "%s is no port such as tcp/80 or udp/1-65535", text);
-		if (e->n && (e->v[e->n].proto < e->v[e->n - 1].proto ||
-			     (e->v[e->n].proto == e->v[e->n - 1].proto && e->v[e->n].first <= e->v[e->n - 1].last + 1)))
+		if (e->n && !comes_after(&v, &e->v[e->n - 1]))
 			return error_set(err, -EINVAL, "%s does not come after the one before, with a port between",
 					 text);
-		e->n++;
+		e->v[e->n++] = v;
 	} while (w->s != w->end);
 	return 0;
 }
@@ -220,7 +194,7 @@ static int take_software(void *ctx, struct document_words *w, struct error *err)
 
 static int take_ends(void *ctx, struct document_words *w, struct error *err)
 {
-	return document_number(w, 1, TIME_MAX, &((struct relay_facts *)ctx)->traits.ends, err);
+	return document_number(w, 1, CLOCK_WALL_MAX, &((struct relay_facts *)ctx)->traits.ends, err);
 }
 
 static const struct document_field fields[] = {
@@ -246,10 +220,7 @@ static const char *const ends[] = { "flags", "weight", "link-proof", "family-pro
 
 bool relay_facts_end_at(const struct document_line *line)
 {
-	for (size_t i = 0; ends[i]; i++)
-		if (document_is(line, ends[i]))
-			return true;
-	return false;
+	return document_is_any(line, ends);
 }
 
 int relay_facts_read(struct document_reader *r, struct relay_facts *ret, struct error *err)
@@ -298,13 +269,14 @@ static void put_addresses(FILE *f, const struct relay *r)
 
 static void put_ports(FILE *f, const char *keyword, const struct exit_ports *e)
 {
+	char text[PORT_RANGE_TEXT_MAX];
+
 	if (!e->n)
 		return;
 	fputs(keyword, f);
 	for (size_t i = 0; i < e->n; i++) {
-		fprintf(f, " %s/%u", e->v[i].proto == IPPROTO_TCP ? "tcp" : "udp", e->v[i].first);
-		if (e->v[i].last != e->v[i].first)
-			fprintf(f, "-%u", e->v[i].last);
+		port_range_format(&e->v[i], text);
+		fprintf(f, " %s", text);
 	}
 	fputc('\n', f);
 }

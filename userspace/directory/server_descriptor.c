@@ -6,18 +6,19 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "crypto/sign.h"
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 
 #define KIND "server-descriptor"
 #define VERSION 1
-#define TIME_MAX UINT64_C(253402300799) /* the end of the year 9999 */
 
 /* Their NUL is signed too. */
 static const char family_context[] = "anond family 1", link_context[] = "anond link 1";
 
 static int take_published(void *ctx, struct document_words *w, struct error *err)
 {
-	return document_number(w, 0, TIME_MAX, &((struct server_descriptor *)ctx)->published, err);
+	return document_number(w, 0, CLOCK_WALL_MAX, &((struct server_descriptor *)ctx)->published, err);
 }
 
 static int take_valid_until(void *ctx, struct document_words *w, struct error *err)
@@ -167,7 +168,7 @@ static void state(const char *context, const struct relay_id *id, const uint8_t 
 {
 	uint8_t msg[PROOF_MAX];
 
-	document_sign(msg, statement(context, id, msg), seed, ret_key, ret_proof);
+	sign_with_seed(msg, statement(context, id, msg), seed, ret_key, ret_proof);
 }
 
 void server_descriptor_link(const struct relay_id *id, const uint8_t seed[32], uint8_t ret_key[32],

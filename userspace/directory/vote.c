@@ -2,7 +2,6 @@
 #include "directory/vote.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <sodium.h>
 #include <string.h>
 

@@ -6,14 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/port_range.h"
+
 #define EXIT_PORTS_MAX 32u
 #define FAMILIES_MAX 4u
 
 struct exit_ports {
-	struct {
-		uint8_t proto; /* IPPROTO_TCP, IPPROTO_UDP */
-		uint16_t first, last;
-	} v[EXIT_PORTS_MAX];
+	struct port_range v[EXIT_PORTS_MAX];
 	size_t n; /* 0: not an exit */
 };
 

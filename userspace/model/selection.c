@@ -12,52 +12,15 @@
 
 #define ULA_SITE_BITS 48 /* RFC 4193 section 3.1 */
 
-/* 1..65535 in plain decimal, up to a character of stop or the end. NULL: none. */
-static const char *parse_port(const char *text, uint16_t *ret)
+int routed_ports_parse(const char *text, struct port_range *ret)
 {
-	char *end;
-	unsigned long v;
+	struct port_range r;
 
-	if (*text < '1' || *text > '9')
-		return NULL;
-	v = strtoul(text, &end, 10);
-	if (v > UINT16_MAX)
-		return NULL;
-	*ret = (uint16_t)v;
-	return end;
-}
-
-int port_range_parse(const char *text, struct port_range *ret)
-{
-	struct port_range r = { 0 };
-
-	if (strncmp(text, "tcp/", 4) == 0)
-		r.proto = IPPROTO_TCP;
-	else if (strncmp(text, "udp/", 4) == 0)
-		r.proto = IPPROTO_UDP;
-	else
-		return -EINVAL;
-	text = parse_port(text + 4, &r.first);
-	if (!text)
-		return -EINVAL;
-	r.last = r.first;
-	if (*text == '-')
-		text = parse_port(text + 1, &r.last);
 	/* fib_rule_port_range_valid refuses the last one */
-	if (!text || *text || r.last < r.first || r.last == UINT16_MAX)
+	if (port_range_parse(text, &r) < 0 || r.last == UINT16_MAX)
 		return -EINVAL;
 	*ret = r;
 	return 0;
-}
-
-void port_range_format(const struct port_range *r, char ret[PORT_RANGE_TEXT_MAX])
-{
-	const char *proto = r->proto == IPPROTO_TCP ? "tcp" : "udp";
-
-	if (r->first == r->last)
-		snprintf(ret, PORT_RANGE_TEXT_MAX, "%s/%u", proto, r->first);
-	else
-		snprintf(ret, PORT_RANGE_TEXT_MAX, "%s/%u-%u", proto, r->first, r->last);
 }
 
 bool selection_all(const struct selection *s, uint8_t family)
@@ -115,7 +78,7 @@ static bool ports_same(const struct port_range *a, const struct port_range *b)
 	return a->proto == b->proto && a->first == b->first && a->last == b->last;
 }
 
-static bool ids_within(const uint32_t *a, size_t n, const uint32_t *b, size_t m)
+bool ids_within(const uint32_t *a, size_t n, const uint32_t *b, size_t m)
 {
 	bool found = true;
 

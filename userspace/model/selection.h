@@ -10,16 +10,12 @@
 #include <stdint.h>
 
 #include "model/circuit.h"
+#include "model/port_range.h"
 
 #define SELECTORS_MAX 256 /* prefixes of one circuit; and of all combinations with users and ports */
 #define USERS_MAX 8	  /* or groups */
 #define PORTS_MAX 16
 #define EXCEPT_MAX 16
-
-struct port_range {
-	uint8_t proto; /* IPPROTO_TCP, IPPROTO_UDP */
-	uint16_t first, last;
-};
 
 struct selection {
 	struct prefix *prefixes; /* malloc; destinations, or hosts of the LAN */
@@ -35,20 +31,18 @@ struct selection {
 	size_t n_except; /* parts of the destinations that are not meant, but for names; only with destinations */
 };
 
-/* "tcp/443", "udp/5000-5010"; 1 to 65534. -EINVAL. */
-int port_range_parse(const char *text, struct port_range *ret);
-#define PORT_RANGE_TEXT_MAX 16u /* with the final NUL */
-void port_range_format(const struct port_range *r, char ret[PORT_RANGE_TEXT_MAX]);
+/* A port range that routing rules take: 1 to 65534. -EINVAL. */
+int routed_ports_parse(const char *text, struct port_range *ret);
 
-/* By more than destinations. */
-static inline bool selection_narrow(const struct selection *s)
-{
-	return s->n_users || s->n_groups || s->n_ports;
-}
 /* Of some only: what is of nobody, forwarded say, is not meant. */
 static inline bool selection_owned(const struct selection *s)
 {
 	return s->n_users || s->n_groups;
+}
+/* By more than destinations. */
+static inline bool selection_narrow(const struct selection *s)
+{
+	return selection_owned(s) || s->n_ports;
 }
 /* A routing table of its own, RT_TABLE_SELECTION_BASE + its id. */
 static inline bool selection_has_table(const struct selection *s)
@@ -57,6 +51,8 @@ static inline bool selection_has_table(const struct selection *s)
 }
 /* Everything of a family, of those users or groups. */
 bool selection_all(const struct selection *s, uint8_t family);
+/* Whether each of a's n numbers is among b's m. */
+bool ids_within(const uint32_t *a, size_t n, const uint32_t *b, size_t m);
 /* 1 to SELECTORS_MAX of all combinations, numbers in order, hosts of a LAN and exceptions by themselves. */
 bool selection_valid(const struct selection *s);
 bool selection_same(const struct selection *a, const struct selection *b);

@@ -104,11 +104,11 @@ static bool is_among(const char (*list)[3], size_t n, const char *country)
 	return false;
 }
 
-static bool of_never_family(const struct relay_traits *t, const struct path_wish *wish)
+static bool share_family(const uint8_t (*a)[32], size_t n, const uint8_t (*b)[32], size_t m)
 {
-	for (size_t i = 0; i < t->n_families; i++)
-		for (size_t k = 0; k < wish->n_never_families; k++)
-			if (memcmp(t->families[i], wish->never_families[k], sizeof(t->families[i])) == 0)
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < m; k++)
+			if (memcmp(a[i], b[k], sizeof(a[i])) == 0)
 				return true;
 	return false;
 }
@@ -136,7 +136,7 @@ static enum reason fits(const struct path_wheel *w, const struct path_wish *wish
 		return EXCLUDED;
 	if (is_never(wish, t->country))
 		return COUNTRY;
-	if (of_never_family(t, wish))
+	if (share_family(t->families, t->n_families, wish->never_families, wish->n_never_families))
 		return FAMILY;
 	if (t->ends && t->ends < wish->alive_until)
 		return ENDS;
@@ -148,15 +148,6 @@ static enum reason fits(const struct path_wheel *w, const struct path_wish *wish
 		if (!leads_to(t, &wish->needs[k]))
 			return LEADS;
 	return FITS;
-}
-
-static bool share_family(const struct relay_traits *a, const struct relay_traits *b)
-{
-	for (size_t i = 0; i < a->n_families; i++)
-		for (size_t k = 0; k < b->n_families; k++)
-			if (memcmp(a->families[i], b->families[k], sizeof(a->families[i])) == 0)
-				return true;
-	return false;
 }
 
 static bool near(const struct path_relays *r, size_t a, size_t b)
@@ -172,8 +163,10 @@ static bool near(const struct path_relays *r, size_t a, size_t b)
 /* What of it must not be is said by how alike they may be. */
 static bool too_alike(const struct path_relays *r, enum path_alike may, size_t a, size_t b)
 {
+	const struct relay_traits *s = &r->traits[a], *t = &r->traits[b];
+
 	return (may < PATH_NETWORKS_ALIKE && near(r, a, b)) ||
-	       (may < PATH_FAMILIES_ALIKE && share_family(&r->traits[a], &r->traits[b]));
+	       (may < PATH_FAMILIES_ALIKE && share_family(s->families, s->n_families, t->families, t->n_families));
 }
 
 /* ---- drawing ---- */

@@ -14,22 +14,10 @@
 
 #include "lib/cleanup.h"
 #include "path/path.h"
-
-/* xorshift64*: repeatable, good enough for a chi-square test. */
-static void fill(void *ctx, void *out, size_t len)
-{
-	uint64_t *s = ctx;
-
-	for (size_t i = 0; i < len; i++) {
-		*s ^= *s >> 12;
-		*s ^= *s << 25;
-		*s ^= *s >> 27;
-		((uint8_t *)out)[i] = (uint8_t)((*s * UINT64_C(2685821657736338717)) >> 56);
-	}
-}
+#include "tests/chance.h"
 
 static uint64_t seed;
-static const struct rng rng = { fill, &seed };
+static const struct rng rng = { chance_fill, &seed };
 
 /* roles: one character a relay: g guard, e exit, b both, m neither. Names: r0, r1, ... */
 static struct network make(const char *roles)
@@ -52,18 +40,6 @@ static size_t index_of(const struct relay *r)
 
 	memcpy(&i, r->id.b, sizeof(i));
 	return i;
-}
-
-/* Upper 0.1 % point of chi-square with df degrees of freedom (Wilson and Hilferty's approximation), 3.09 sigma. */
-static double limit(double df)
-{
-	double a = 2 / (9 * df), root = 1;
-
-	for (int i = 0; i < 40; i++) /* Newton: the square root of a, without libm */
-		root = (root + a / root) / 2;
-	double c = 1 - a + 3.09 * root;
-
-	return df * c * c * c;
 }
 
 static size_t encode_path(const struct relay *path, size_t hops, size_t n)
@@ -119,7 +95,7 @@ static void uniform(const char *roles, size_t hops)
 		else
 			chi += d * d / 200;
 	}
-	if (n_allowed > 1 && chi > limit((double)(n_allowed - 1)))
+	if (n_allowed > 1 && chi > chi_square_limit((double)(n_allowed - 1)))
 		fail_msg("%s, %zu hops: chi-square %f over %zu paths", roles, hops, chi, n_allowed);
 	free(hits);
 	free(net.relays);
@@ -151,7 +127,7 @@ static void bias_is_seen(void **state)
 		hits[rng_below(&rng, 8) % 5]++;
 	for (int i = 0; i < 5; i++)
 		chi += ((double)hits[i] - 200) * ((double)hits[i] - 200) / 200;
-	assert_true(chi > limit(4));
+	assert_true(chi > chi_square_limit(4));
 }
 
 static void lacking(void **state)

@@ -15,24 +15,13 @@
 
 #include "lib/cleanup.h"
 #include "path/wheel.h"
+#include "tests/chance.h"
 
 #define MANY 10000
 
 static uint64_t seed;
 
-/* xorshift64*: repeatable. */
-static void fill(void *ctx, void *out, size_t len)
-{
-	uint64_t *s = ctx;
-
-	for (size_t i = 0; i < len; i++) {
-		*s ^= *s >> 12;
-		*s ^= *s << 25;
-		*s ^= *s >> 27;
-		((uint8_t *)out)[i] = (uint8_t)((*s * UINT64_C(2685821657736338717)) >> 56);
-	}
-}
-static const struct rng rng = { fill, &seed };
+static const struct rng rng = { chance_fill, &seed };
 
 struct world {
 	struct relay relay[MANY];
@@ -88,18 +77,6 @@ static void turn(struct world *w)
 	assert_int_equal(path_wheel_new(&w->r, &w->wheel), 0);
 }
 
-/* Upper 0.1 % point of chi-square (Wilson and Hilferty's approximation), 3.09 sigma. */
-static double limit(double df)
-{
-	double a = 2 / (9 * df), root = 1;
-
-	for (int i = 0; i < 40; i++)
-		root = (root + a / root) / 2;
-	double c = 1 - a + 3.09 * root;
-
-	return df * c * c * c;
-}
-
 /* Of relays with those weights (0: never), drawn that often. */
 static void compare(const char *what, const double *weight, const uint32_t *hits, size_t n, double draws)
 {
@@ -117,7 +94,7 @@ static void compare(const char *what, const double *weight, const uint32_t *hits
 		chi += d * d / want;
 		df++;
 	}
-	if (chi > limit(df))
+	if (chi > chi_square_limit(df))
 		fail_msg("%s: chi-square %f with %f degrees of freedom", what, chi, df);
 }
 
@@ -175,7 +152,7 @@ static void by_weight(void **state)
 		chi += exit_w[i] ? (exits[i] - DRAWS * exit_w[i] / a) * (exits[i] - DRAWS * exit_w[i] / a) /
 					   (DRAWS * exit_w[i] / a)
 				 : 0;
-	assert_true(chi > limit(11));
+	assert_true(chi > chi_square_limit(11));
 }
 
 static int choose(struct world *w, const struct path_wish *wish, struct path_choice *c, struct error *err)

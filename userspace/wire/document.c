@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/sign.h"
 #include "lib/base64.h"
 
 struct document_reader document_reader_of(const void *text, size_t len)
@@ -71,6 +72,14 @@ bool document_is(const struct document_line *line, const char *keyword)
 	size_t len = strlen(keyword);
 
 	return line->keyword.len == len && memcmp(line->keyword.s, keyword, len) == 0;
+}
+
+bool document_is_any(const struct document_line *line, const char *const *keywords)
+{
+	for (; *keywords; keywords++)
+		if (document_is(line, *keywords))
+			return true;
+	return false;
 }
 
 bool document_word(struct document_words *w, struct document_text *ret)
@@ -160,14 +169,6 @@ int document_begin(struct document_reader *r, const char *kind, uint64_t version
 	return 0;
 }
 
-static bool stops_at(const struct document_line *line, const char *const *stops)
-{
-	for (; *stops; stops++)
-		if (document_is(line, *stops))
-			return true;
-	return false;
-}
-
 static int take_field(const struct document_field *f, struct document_line *line, void *ctx, struct error *err)
 {
 	int r = f->take ? f->take(ctx, &line->words, err) : 0;
@@ -217,7 +218,7 @@ int document_section(struct document_reader *r, const struct document_field *fie
 	while ((e = document_peek(r, &line, err)) > 0) {
 		bool begins = next == 0 && document_is(&line, fields[0].keyword);
 
-		if (!begins && stops_at(&line, stops))
+		if (!begins && document_is_any(&line, stops))
 			break;
 		e = known(&line, fields, n_fields, &next, ctx, err);
 		if (e < 0)
@@ -233,15 +234,6 @@ void document_put_bytes(FILE *f, const uint8_t *bytes, size_t len)
 
 	base64_write(bytes, len, text);
 	fprintf(f, " %s", text);
-}
-
-void document_sign(const void *text, size_t len, const uint8_t seed[32], uint8_t ret_key[32], uint8_t ret_sig[64])
-{
-	uint8_t secret[crypto_sign_SECRETKEYBYTES];
-
-	crypto_sign_seed_keypair(ret_key, secret, seed);
-	crypto_sign_detached(ret_sig, NULL, text, len, secret);
-	sodium_memzero(secret, sizeof(secret));
 }
 
 int document_end_signed(struct document_reader *r, const char *text, const uint8_t key[32], struct error *err)
@@ -272,7 +264,7 @@ int document_close_signed(FILE *f, char **text, const size_t *len, const uint8_t
 	bool bad = fflush(f) != 0;
 
 	if (!bad) {
-		document_sign(*text, *len, seed, key, sig);
+		sign_with_seed(*text, *len, seed, key, sig);
 		fputs("signature", f);
 		document_put_bytes(f, sig, sizeof(sig));
 		fputc('\n', f);

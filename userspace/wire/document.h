@@ -112,6 +112,8 @@ int document_peek(const struct document_reader *r, struct document_line *ret, st
 /* Takes a line that document_peek returned. */
 void document_skip(struct document_reader *r, const struct document_line *line);
 bool document_is(const struct document_line *line, const char *keyword);
+/* One of a NULL-terminated list. */
+bool document_is_any(const struct document_line *line, const char *const *keywords);
 
 /* Takes one word. False: there is none. */
 bool document_word(struct document_words *w, struct document_text *ret);
@@ -143,8 +145,6 @@ void document_put_bytes(FILE *f, const uint8_t *bytes, size_t len);
 
 /* ---- signatures ---- */
 
-/* By the key of a seed, and that key. */
-void document_sign(const void *text, size_t len, const uint8_t seed[32], uint8_t ret_key[32], uint8_t ret_sig[64]);
 /* "signature BYTES64" by key over what is before it, and nothing behind it. -EINVAL, -EKEYREJECTED. */
 int document_end_signed(struct document_reader *r, const char *text, const uint8_t key[32], struct error *err);
 /* Adds that line to what was written to f, which is open_memstream's of text and len, and closes f. -ENOMEM. */
