@@ -264,6 +264,14 @@ static int compare_signature(const void *a, const void *b)
 	return memcmp((*x)->authority, (*y)->authority, sizeof((*x)->authority));
 }
 
+void consensus_signature_put(FILE *f, const struct consensus_signature *s)
+{
+	fputs("signature", f);
+	document_put_bytes(f, s->authority, sizeof(s->authority));
+	document_put_bytes(f, s->signature, sizeof(s->signature));
+	fputc('\n', f);
+}
+
 static void put_signatures(FILE *f, const void *text, size_t body, const struct consensus_signature *const *v, size_t n)
 {
 	const struct consensus_signature *last = NULL;
@@ -272,10 +280,7 @@ static void put_signatures(FILE *f, const void *text, size_t body, const struct 
 		if ((last && compare_signature(&last, &v[i]) == 0) || !is_over(text, body, v[i]))
 			continue;
 		last = v[i];
-		fputs("signature", f);
-		document_put_bytes(f, v[i]->authority, sizeof(v[i]->authority));
-		document_put_bytes(f, v[i]->signature, sizeof(v[i]->signature));
-		fputc('\n', f);
+		consensus_signature_put(f, last);
 	}
 }
 
@@ -386,9 +391,7 @@ static bool is_ours(const uint8_t key[32], const uint8_t (*authorities)[32], siz
 	return false;
 }
 
-/* The next line, which is a signature: what is behind the body is signed by nobody, and nothing else may stand there.
- */
-static int next_signature(struct document_reader *r, struct consensus_signature *ret, struct error *err)
+int consensus_signature_read(struct document_reader *r, struct consensus_signature *ret, struct error *err)
 {
 	struct document_line line;
 	int e = document_peek(r, &line, err);
@@ -416,7 +419,7 @@ static int verify(const void *text, size_t len, const uint8_t (*authorities)[32]
 	if (e < 0)
 		return e;
 	for (r = document_reader_of((const char *)text + *ret_body, len - *ret_body); r.s != r.end; last = s, seen++) {
-		e = next_signature(&r, &s, err);
+		e = consensus_signature_read(&r, &s, err);
 		if (e < 0)
 			return error_prefix(err, e, "signatures");
 		if (seen && memcmp(last.authority, s.authority, sizeof(s.authority)) >= 0)

@@ -44,6 +44,12 @@ int consensus_compute(const struct vote *const *votes, size_t n, size_t n_author
 struct consensus_signature {
 	uint8_t authority[32], signature[64];
 };
+/*
+ * Its line. What is behind the body is signed by nobody, and nothing else may stand there: -EINVAL. Errors of put are
+ * f's.
+ */
+int consensus_signature_read(struct document_reader *r, struct consensus_signature *ret, struct error *err);
+void consensus_signature_put(FILE *f, const struct consensus_signature *s);
 /* -EINVAL: no consensus. seed: of the authority. */
 int consensus_sign(const void *text, size_t len, const uint8_t seed[32], struct consensus_signature *ret,
 		   struct error *err);

@@ -11,6 +11,7 @@
 #define FLAGS_VOTE_MAX 8u /* of a vote; so a consensus, with those of more than half, has fewer than twice as many */
 #define FLAGS_MAX 16u
 #define FLAG_MAX 16u /* with the final NUL */
+#define FLAG_GUARD "guard"
 #define FLAG_RUNNING "running"
 
 struct flags {

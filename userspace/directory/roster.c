@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "directory/roster.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "directory/vote.h"
+#include "lib/cleanup.h"
+#include "lib/hash.h"
+
+#define CLAIM_LEN 33u
+#define CLAIMS_MAX 5u
+
+struct member;
+
+/* That a key or an address is this relay's. */
+struct claim {
+	uint8_t what[CLAIM_LEN]; /* its kind, and it */
+	struct member *of;
+	UT_hash_handle hh;
+};
+
+struct member {
+	struct relay_id id;
+	char *text;
+	size_t len;
+	struct server_descriptor d; /* facts_text is of text */
+	uint64_t known_since, answered, probed;
+	bool direct;
+	bool measured;
+	uint32_t kib;
+	struct claim claims[CLAIMS_MAX];
+	size_t n_claims;
+	UT_hash_handle hh;
+};
+
+struct roster {
+	struct roster_rules rules;
+	struct member *members;
+	struct claim *claims;
+};
+
+int roster_new(const struct roster_rules *rules, struct roster **ret)
+{
+	struct roster *r;
+
+	if (rules->max == 0 || rules->max > VOTE_RELAYS_MAX)
+		return -EINVAL;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	r->rules = *rules;
+	*ret = r;
+	return 0;
+}
+
+static void unclaim(struct roster *r, struct member *m)
+{
+	for (size_t i = 0; i < m->n_claims; i++)
+		HASH_DEL(r->claims, &m->claims[i]);
+	m->n_claims = 0;
+}
+
+static void drop(struct roster *r, struct member *m)
+{
+	unclaim(r, m);
+	HASH_DEL(r->members, m);
+	free(m->text);
+	free(m);
+}
+
+void roster_free(struct roster *r)
+{
+	struct member *m, *next;
+
+	if (!r)
+		return;
+	HASH_ITER (hh, r->members, m, next)
+		drop(r, m);
+	free(r);
+}
+
+static struct member *find(const struct roster *r, const struct relay_id *id)
+{
+	struct member *m;
+
+	HASH_FIND(hh, r->members, id, sizeof(*id), m);
+	return m;
+}
+
+static bool is_valid(const struct member *m, uint64_t now)
+{
+	return now < m->d.valid_until;
+}
+
+/* What was seen in the future was seen by another clock. */
+static bool is_recent(uint64_t then, uint64_t now, uint64_t life)
+{
+	return then != 0 && (then > now ? then - now : now - then) < life;
+}
+
+static bool answers(const struct roster *r, const struct member *m, uint64_t now)
+{
+	return r->rules.probe_life == 0 || is_recent(m->answered, now, r->rules.probe_life);
+}
+
+/* Whether its place is free for another one that can show more. */
+static bool gives_place(const struct roster *r, const struct member *m, uint64_t now)
+{
+	return !is_valid(m, now) || (!answers(r, m, now) && !is_recent(m->known_since, now, ROSTER_FIRST_PROBE));
+}
+
+/* And what it claims: not before it was asked, for a key may be anybody's claim. */
+static bool gives_claims(const struct roster *r, const struct member *m, uint64_t now)
+{
+	return !is_valid(m, now) || (!answers(r, m, now) && m->probed != 0);
+}
+
+/* ---- claims ---- */
+
+enum { CLAIM_LINK = 1, CLAIM_ONION, CLAIM_ADDR4, CLAIM_ADDR6 };
+
+static void claim(struct claim *v, size_t *n, uint8_t kind, const void *what, size_t len)
+{
+	struct claim *c = &v[*n];
+
+	*c = (struct claim){ .what = { kind } };
+	memcpy(c->what + 1, what, len);
+	for (size_t i = 0; i < *n; i++)
+		if (memcmp(v[i].what, c->what, CLAIM_LEN) == 0)
+			return;
+	(*n)++;
+}
+
+static size_t claims_of(const struct relay_facts *f, struct claim v[CLAIMS_MAX])
+{
+	const struct relay *relay = &f->relay;
+	size_t n = 0;
+
+	claim(v, &n, CLAIM_LINK, relay->link_key, sizeof(relay->link_key));
+	claim(v, &n, CLAIM_ONION, relay->onion_key, sizeof(relay->onion_key));
+	if (f->has_next_onion)
+		claim(v, &n, CLAIM_ONION, f->next_onion_key, sizeof(f->next_onion_key));
+	if (relay->addr4.s_addr != INADDR_ANY)
+		claim(v, &n, CLAIM_ADDR4, &relay->addr4, sizeof(relay->addr4));
+	if (!IN6_IS_ADDR_UNSPECIFIED(&relay->addr6))
+		claim(v, &n, CLAIM_ADDR6, &relay->addr6, sizeof(relay->addr6));
+	return n;
+}
+
+static struct member *holder(const struct roster *r, const struct claim *c)
+{
+	struct claim *found;
+
+	HASH_FIND(hh, r->claims, c->what, CLAIM_LEN, found);
+	return found ? found->of : NULL;
+}
+
+static const char *const claim_names[] = { "", "link-key", "onion-key", "address4", "address6" };
+
+/* Whether all that it claims is free, its own, or of relays that must give way, which go then. */
+static int make_way(struct roster *r, const struct relay_id *id, const struct claim *v, size_t n, bool direct,
+		    uint64_t now, struct error *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct member *m = holder(r, &v[i]);
+
+		if (!m || memcmp(&m->id, id, sizeof(*id)) == 0)
+			continue;
+		if (!gives_claims(r, m, now) || (is_valid(m, now) && !direct))
+			return error_set(err, -EEXIST, "%s: it is another relay's", claim_names[v[i].what[0]]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct member *m = holder(r, &v[i]);
+
+		if (m && memcmp(&m->id, id, sizeof(*id)) != 0)
+			drop(r, m);
+	}
+	return 0;
+}
+
+/* ---- members ---- */
+
+/* Who goes when there is no place: an empty one before one that others told of; of each the one that is known shortest.
+ */
+static bool goes_before(const struct roster *r, const struct member *a, const struct member *b, uint64_t now)
+{
+	bool empty_a = gives_place(r, a, now), empty_b = gives_place(r, b, now);
+
+	if (empty_a != empty_b)
+		return empty_a;
+	if (a->direct != b->direct)
+		return !a->direct;
+	return a->known_since > b->known_since;
+}
+
+static int make_room(struct roster *r, bool direct, uint64_t now, struct error *err)
+{
+	struct member *m, *next, *victim = NULL;
+
+	if (HASH_COUNT(r->members) < r->rules.max)
+		return 0;
+	HASH_ITER (hh, r->members, m, next)
+		if (!victim || goes_before(r, m, victim, now))
+			victim = m;
+	if (!direct || (victim->direct && !gives_place(r, victim, now)))
+		return error_set(err, -ENOSPC, "there are %zu relays already", r->rules.max);
+	drop(r, victim);
+	return 0;
+}
+
+static int new_member(struct roster *r, const struct relay_id *id, uint64_t known_since, struct member **ret,
+		      struct error *err)
+{
+	struct member *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return error_set(err, -ENOMEM, "out of memory");
+	m->id = *id;
+	m->known_since = known_since;
+	HASH_ADD(hh, r->members, id, sizeof(m->id), m);
+	*ret = m;
+	return 0;
+}
+
+/* The descriptor is m's from now on; text is taken. */
+static void put(struct roster *r, struct member *m, char *text, size_t len, const struct server_descriptor *d)
+{
+	unclaim(r, m);
+	free(m->text);
+	m->text = text;
+	m->len = len;
+	m->d = *d;
+	m->n_claims = claims_of(&d->facts, m->claims);
+	for (size_t i = 0; i < m->n_claims; i++) {
+		m->claims[i].of = m;
+		HASH_ADD(hh, r->claims, what, CLAIM_LEN, &m->claims[i]);
+	}
+}
+
+/* Of two of the same second all authorities take the same one. */
+static bool is_newer(const struct server_descriptor *d, const char *text, size_t len, const struct member *than)
+{
+	size_t common = len < than->len ? len : than->len;
+	int c;
+
+	if (d->published != than->d.published)
+		return d->published > than->d.published;
+	c = memcmp(text, than->text, common);
+	return c != 0 ? c > 0 : len > than->len;
+}
+
+static int check_time(const struct server_descriptor *d, uint64_t now, struct error *err)
+{
+	if (d->published > now + ROSTER_SKEW)
+		return error_set(err, -EAGAIN, "published: it is in the future");
+	if (d->valid_until <= now)
+		return error_set(err, -ESTALE, "valid-until: it is over");
+	return 0;
+}
+
+static int take(struct roster *r, char **text, size_t len, bool direct, uint64_t known_since, uint64_t now,
+		struct error *err)
+{
+	struct claim claims[CLAIMS_MAX];
+	struct server_descriptor d;
+	struct member *m;
+	int e = server_descriptor_parse(*text, len, &d, err);
+
+	if (e == 0)
+		e = check_time(&d, now, err);
+	if (e < 0)
+		return e;
+	m = find(r, &d.facts.relay.id);
+	if (m)
+		m->direct |= direct;
+	if (m && !is_newer(&d, *text, len, m))
+		return 0;
+	e = make_way(r, &d.facts.relay.id, claims, claims_of(&d.facts, claims), direct, now, err);
+	if (e == 0 && !m)
+		e = make_room(r, direct, now, err);
+	if (e == 0 && !m)
+		e = new_member(r, &d.facts.relay.id, known_since ? known_since : now, &m, err);
+	if (e < 0)
+		return e;
+	m->direct |= direct;
+	put(r, m, *text, len, &d);
+	*text = NULL;
+	return 1;
+}
+
+/* Before any signature is verified: most of what other authorities tell is known. */
+static bool is_known(const struct roster *r, const char *text, size_t len, bool direct)
+{
+	struct document_reader doc = document_reader_of(text, len);
+	struct document_line line;
+	struct error ignored;
+	struct relay_id id;
+	struct member *m;
+
+	while (document_peek(&doc, &line, &ignored) > 0 && !document_is(&line, "identity"))
+		document_skip(&doc, &line);
+	if (doc.s == doc.end || document_bytes(&line.words, id.b, sizeof(id), &ignored) < 0)
+		return false;
+	m = find(r, &id);
+	if (!m || m->len != len || memcmp(m->text, text, len) != 0)
+		return false;
+	m->direct |= direct;
+	return true;
+}
+
+int roster_add(struct roster *r, const char *text, size_t len, bool direct, uint64_t known_since, uint64_t now,
+	       struct error *err)
+{
+	_cleanup_free_ char *copy = NULL;
+
+	if (len > SERVER_DESCRIPTOR_MAX)
+		return error_set(err, -EFBIG, "larger than %u bytes", SERVER_DESCRIPTOR_MAX);
+	if (is_known(r, text, len, direct))
+		return 0;
+	copy = malloc(len + 1);
+	if (!copy)
+		return error_set(err, -ENOMEM, "out of memory");
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	return take(r, &copy, len, direct, known_since, now, err);
+}
+
+/* The next of the row, up to the line that begins another one. */
+static int next_document(struct document_reader *doc, struct document_text *ret, struct error *err)
+{
+	const char *begin = doc->s;
+	struct document_line line;
+	int e;
+
+	while ((e = document_peek(doc, &line, err)) > 0) {
+		if (doc->s != begin && document_is(&line, "anond-server-descriptor"))
+			break;
+		document_skip(doc, &line);
+	}
+	*ret = (struct document_text){ begin, (size_t)(doc->s - begin) };
+	return e < 0 ? e : ret->len > 0;
+}
+
+int roster_add_all(struct roster *r, const char *text, size_t len, uint64_t now, struct error *err)
+{
+	struct document_reader doc = document_reader_of(text, len);
+	struct document_text one;
+	struct error ignored;
+	int taken = 0, e;
+
+	while ((e = next_document(&doc, &one, err)) > 0)
+		taken += roster_add(r, one.s, one.len, false, 0, now, &ignored) > 0;
+	return e < 0 ? e : taken;
+}
+
+static struct roster_entry entry_of(const struct member *m)
+{
+	return (struct roster_entry){ .id = m->id,
+				      .text = m->text,
+				      .len = m->len,
+				      .known_since = m->known_since,
+				      .valid_until = m->d.valid_until,
+				      .direct = m->direct };
+}
+
+bool roster_find(const struct roster *r, const struct relay_id *id, struct roster_entry *ret)
+{
+	const struct member *m = find(r, id);
+
+	if (m)
+		*ret = entry_of(m);
+	return m != NULL;
+}
+
+void roster_each(const struct roster *r, void (*fn)(void *ctx, const struct roster_entry *e), void *ctx)
+{
+	struct member *m, *next;
+
+	HASH_ITER (hh, r->members, m, next) {
+		struct roster_entry e = entry_of(m);
+
+		fn(ctx, &e);
+	}
+}
+
+void roster_expire(struct roster *r, uint64_t now, void (*gone)(void *ctx, const struct relay_id *id), void *ctx)
+{
+	struct member *m, *next;
+
+	HASH_ITER (hh, r->members, m, next) {
+		if (now < m->d.valid_until + ROSTER_KEEP)
+			continue;
+		gone(ctx, &m->id);
+		drop(r, m);
+	}
+}
+
+size_t roster_count(const struct roster *r)
+{
+	return HASH_COUNT(r->members);
+}
+
+/* ---- opinions ---- */
+
+void roster_probed(struct roster *r, const struct relay_id *id, bool answered, uint64_t now)
+{
+	struct member *m = find(r, id);
+
+	if (!m)
+		return;
+	m->probed = now;
+	if (answered)
+		m->answered = now;
+}
+
+bool roster_next_probe(const struct roster *r, uint64_t now, struct relay_id *ret, uint64_t *ret_last)
+{
+	const struct member *first = NULL;
+	struct member *m, *next;
+
+	HASH_ITER (hh, r->members, m, next)
+		if (is_valid(m, now) && (!first || m->probed < first->probed))
+			first = m;
+	if (first) {
+		*ret = first->id;
+		*ret_last = first->probed;
+	}
+	return first != NULL;
+}
+
+void roster_unmeasure(struct roster *r)
+{
+	struct member *m, *next;
+
+	HASH_ITER (hh, r->members, m, next)
+		m->measured = false;
+}
+
+void roster_measure(struct roster *r, const struct relay_id *id, uint32_t kib)
+{
+	struct member *m = find(r, id);
+
+	if (!m)
+		return;
+	m->measured = true;
+	m->kib = kib;
+}
+
+static uint32_t weight_of(const struct roster *r, const struct member *m)
+{
+	uint32_t offered = m->d.facts.bandwidth;
+
+	if (m->measured)
+		return m->kib;
+	return offered < r->rules.unmeasured_max ? offered : r->rules.unmeasured_max;
+}
+
+static bool is_guard(const struct roster *r, const struct member *m, uint64_t now)
+{
+	return m->d.facts.relay.guard && now >= m->known_since && now - m->known_since >= r->rules.guard_age &&
+	       weight_of(r, m) >= r->rules.guard_weight;
+}
+
+static struct listing listing_of(const struct roster *r, const struct member *m, uint64_t now)
+{
+	struct listing l = { .id = m->id, .facts = m->d.facts_text, .weight = weight_of(r, m) };
+
+	if (is_guard(r, m, now))
+		(void)flags_add(&l.flags, FLAG_GUARD);
+	(void)flags_add(&l.flags, FLAG_RUNNING);
+	return l;
+}
+
+static int compare_listing(const void *a, const void *b)
+{
+	const struct listing *x = a, *y = b;
+
+	return memcmp(&x->id, &y->id, sizeof(x->id));
+}
+
+int roster_listings(const struct roster *r, uint64_t valid_after, uint64_t now, struct listings *ret)
+{
+	struct listings l = { .v = calloc(HASH_COUNT(r->members) + 1, sizeof(*l.v)) };
+	struct member *m, *next;
+
+	if (!l.v)
+		return -ENOMEM;
+	HASH_ITER (hh, r->members, m, next) {
+		uint64_t ends = m->d.facts.traits.ends;
+
+		if (is_valid(m, valid_after) && (ends == 0 || ends > valid_after) && answers(r, m, now))
+			l.v[l.n++] = listing_of(r, m, now);
+	}
+	qsort(l.v, l.n, sizeof(*l.v), compare_listing);
+	*ret = l;
+	return 0;
+}

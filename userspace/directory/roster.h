@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The relays that one authority knows, by their descriptors, and what it thinks of them: what it votes.
+ *
+ * Of each relay the newest descriptor counts. A key or an address belongs to one relay, that which claimed it first;
+ * another one gets it when the first is not valid any more, or, if relays are probed, does not answer. When the roster
+ * is full, a relay that posted its descriptor itself (from one of its addresses, which is the caller's business to see)
+ * takes the place of one that other authorities told of, or of one that does not answer: so nobody fills it with
+ * relays that are not there.
+ *
+ * Pure: time is given. Relays stay for a while after their descriptor has ended, so that who comes back is not new.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "directory/listing.h"
+#include "directory/server_descriptor.h"
+#include "lib/error.h"
+
+#define ROSTER_SKEW 600u       /* seconds: a relay's clock may be so much ahead */
+#define ROSTER_KEEP 1209600u   /* seconds after the end of the descriptor: two weeks */
+#define ROSTER_FIRST_PROBE 60u /* seconds after it came: until then it does not count as one that does not answer */
+
+struct roster_rules {
+	size_t max;	       /* relays, 1..VOTE_RELAYS_MAX */
+	uint32_t probe_life;   /* seconds for which an answer counts; 0: relays are not probed, all count as running */
+	uint32_t guard_age;    /* seconds that a relay must have been known to be a guard */
+	uint32_t guard_weight; /* KiB/s that it must have */
+	uint32_t unmeasured_max; /* KiB/s: no relay that was not measured has more */
+};
+
+struct roster_entry {
+	struct relay_id id;
+	const char *text; /* the descriptor, NUL-terminated; gone with the next change of the roster */
+	size_t len;
+	uint64_t known_since; /* seconds since 1970 UTC */
+	uint64_t valid_until; /* of the descriptor */
+	bool direct;	      /* it posted a descriptor itself */
+};
+
+struct roster;
+int roster_new(const struct roster_rules *rules, struct roster **ret); /* -EINVAL, -ENOMEM */
+void roster_free(struct roster *r);				       /* NULL is fine */
+
+/*
+ * 1: taken; 0: this one or a newer one is there. known_since: when it was first seen, or 0: now. As
+ * server_descriptor_parse, and -ESTALE: its time is over; -EAGAIN: it comes from the future; -EEXIST: a key or an
+ * address is another's; -ENOSPC: the roster is full; -ENOMEM.
+ */
+int roster_add(struct roster *r, const char *text, size_t len, bool direct, uint64_t known_since, uint64_t now,
+	       struct error *err);
+/*
+ * Descriptors one behind the other, as others tell of them. Those that are not taken are passed over. The number of
+ * those taken; -EINVAL: what is there is no row of descriptors; those before are taken.
+ */
+int roster_add_all(struct roster *r, const char *text, size_t len, uint64_t now, struct error *err);
+bool roster_find(const struct roster *r, const struct relay_id *id, struct roster_entry *ret);
+/* By no order. */
+void roster_each(const struct roster *r, void (*fn)(void *ctx, const struct roster_entry *e), void *ctx);
+/* Forgets those that ended long ago. `gone` before each. */
+void roster_expire(struct roster *r, uint64_t now, void (*gone)(void *ctx, const struct relay_id *id), void *ctx);
+size_t roster_count(const struct roster *r);
+
+/* Whether it answered. Of a relay that is not there, nothing. */
+void roster_probed(struct roster *r, const struct relay_id *id, bool answered, uint64_t now);
+/* The valid relay that was probed the longest ago. False: there is none. O(n). */
+bool roster_next_probe(const struct roster *r, uint64_t now, struct relay_id *ret, uint64_t *ret_last);
+
+/* What was measured, KiB/s; those not named since roster_unmeasure are not measured. */
+void roster_unmeasure(struct roster *r);
+void roster_measure(struct roster *r, const struct relay_id *id, uint32_t kib);
+
+/*
+ * What to vote for the interval that begins at valid_after: those that run, are valid then and do not end before. The
+ * facts are of the roster's memory: gone with its next change. -ENOMEM.
+ */
+int roster_listings(const struct roster *r, uint64_t valid_after, uint64_t now, struct listings *ret);
