@@ -2,12 +2,13 @@
 #include "directory/roster.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "directory/vote.h"
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 #include "lib/hash.h"
 
 #define CLAIM_LEN 33u
@@ -252,91 +253,108 @@ static bool is_newer(const struct server_descriptor *d, const char *text, size_t
 	return c != 0 ? c > 0 : len > than->len;
 }
 
-static int check_time(const struct server_descriptor *d, uint64_t now, struct error *err)
+static int check_time(const struct server_descriptor *d, uint32_t keep, uint64_t now, struct error *err)
 {
 	if (d->published > now + ROSTER_SKEW)
 		return error_set(err, -EAGAIN, "published: it is in the future");
-	if (d->valid_until <= now)
+	if (d->valid_until + keep <= now)
 		return error_set(err, -ESTALE, "valid-until: it is over");
 	return 0;
 }
 
-static int take(struct roster *r, char **text, size_t len, bool direct, uint64_t known_since, uint64_t now,
-		struct error *err)
+static bool is_from(const struct relay *relay, const struct in6_addr *from)
+{
+	if (IN6_IS_ADDR_V4MAPPED(from))
+		return relay->addr4.s_addr != INADDR_ANY && memcmp(&from->s6_addr[12], &relay->addr4, 4) == 0;
+	return !IN6_IS_ADDR_UNSPECIFIED(from) && IN6_ARE_ADDR_EQUAL(from, &relay->addr6);
+}
+
+/* Where a descriptor comes from. */
+struct origin {
+	bool direct; /* from an address of its own */
+	uint64_t known_since;
+	uint32_t keep; /* seconds for which it is of use when it is not valid any more */
+};
+
+static int take(struct roster *r, char **text, size_t len, const struct server_descriptor *d, struct origin origin,
+		uint64_t now, struct error *err)
 {
 	struct claim claims[CLAIMS_MAX];
-	struct server_descriptor d;
-	struct member *m;
-	int e = server_descriptor_parse(*text, len, &d, err);
+	const struct relay_id *id = &d->facts.relay.id;
+	struct member *m = find(r, id);
+	int e = make_way(r, id, claims, claims_of(&d->facts, claims), origin.direct, now, err);
 
-	if (e == 0)
-		e = check_time(&d, now, err);
+	if (e == 0 && !m)
+		e = make_room(r, origin.direct, now, err);
+	if (e == 0 && !m)
+		e = new_member(r, id, origin.known_since, &m, err);
 	if (e < 0)
 		return e;
-	m = find(r, &d.facts.relay.id);
-	if (m)
-		m->direct |= direct;
-	if (m && !is_newer(&d, *text, len, m))
-		return 0;
-	e = make_way(r, &d.facts.relay.id, claims, claims_of(&d.facts, claims), direct, now, err);
-	if (e == 0 && !m)
-		e = make_room(r, direct, now, err);
-	if (e == 0 && !m)
-		e = new_member(r, &d.facts.relay.id, known_since ? known_since : now, &m, err);
-	if (e < 0)
-		return e;
-	m->direct |= direct;
-	put(r, m, *text, len, &d);
+	m->direct |= origin.direct;
+	put(r, m, *text, len, d);
 	*text = NULL;
 	return 1;
 }
 
+static int add(struct roster *r, const char *text, size_t len, struct origin origin, const struct in6_addr *from,
+	       uint64_t now, struct error *err)
+{
+	_cleanup_free_ char *copy = strndup(text, len);
+	struct server_descriptor d;
+	struct member *m;
+	int e;
+
+	if (!copy)
+		return error_set(err, -ENOMEM, "out of memory");
+	e = server_descriptor_parse(copy, len, &d, err);
+	if (e == 0)
+		e = check_time(&d, origin.keep, now, err);
+	if (e == 0 && from && !is_from(&d.facts.relay, from))
+		e = error_set(err, -EACCES, "it was posted from an address that is none of its");
+	if (e < 0)
+		return e;
+	m = find(r, &d.facts.relay.id);
+	if (m && !is_newer(&d, copy, len, m)) {
+		m->direct |= origin.direct;
+		return 0;
+	}
+	return take(r, &copy, len, &d, origin, now, err);
+}
+
 /* Before any signature is verified: most of what other authorities tell is known. */
-static bool is_known(const struct roster *r, const char *text, size_t len, bool direct)
+static bool is_known(const struct roster *r, const char *text, size_t len)
 {
 	struct document_reader doc = document_reader_of(text, len);
 	struct document_line line;
 	struct error ignored;
 	struct relay_id id;
-	struct member *m;
+	const struct member *m;
 
 	while (document_peek(&doc, &line, &ignored) > 0 && !document_is(&line, "identity"))
 		document_skip(&doc, &line);
 	if (doc.s == doc.end || document_bytes(&line.words, id.b, sizeof(id), &ignored) < 0)
 		return false;
 	m = find(r, &id);
-	if (!m || m->len != len || memcmp(m->text, text, len) != 0)
-		return false;
-	m->direct |= direct;
-	return true;
+	return m && m->len == len && memcmp(m->text, text, len) == 0;
 }
 
-int roster_add(struct roster *r, const char *text, size_t len, bool direct, uint64_t known_since, uint64_t now,
+int roster_add(struct roster *r, const char *text, size_t len, const struct in6_addr *from, uint64_t now,
 	       struct error *err)
 {
-	_cleanup_free_ char *copy = NULL;
-
-	if (len > SERVER_DESCRIPTOR_MAX)
-		return error_set(err, -EFBIG, "larger than %u bytes", SERVER_DESCRIPTOR_MAX);
-	if (is_known(r, text, len, direct))
+	if (!from && is_known(r, text, len))
 		return 0;
-	copy = malloc(len + 1);
-	if (!copy)
-		return error_set(err, -ENOMEM, "out of memory");
-	memcpy(copy, text, len);
-	copy[len] = '\0';
-	return take(r, &copy, len, direct, known_since, now, err);
+	return add(r, text, len, (struct origin){ .direct = from != NULL, .known_since = now }, from, now, err);
 }
 
-/* The next of the row, up to the line that begins another one. */
-static int next_document(struct document_reader *doc, struct document_text *ret, struct error *err)
+/* The next of a row, up to the line that begins another one. */
+static int next_document(struct document_reader *doc, const char *keyword, struct document_text *ret, struct error *err)
 {
 	const char *begin = doc->s;
 	struct document_line line;
 	int e;
 
 	while ((e = document_peek(doc, &line, err)) > 0) {
-		if (doc->s != begin && document_is(&line, "anond-server-descriptor"))
+		if (doc->s != begin && document_is(&line, keyword))
 			break;
 		document_skip(doc, &line);
 	}
@@ -351,9 +369,56 @@ int roster_add_all(struct roster *r, const char *text, size_t len, uint64_t now,
 	struct error ignored;
 	int taken = 0, e;
 
-	while ((e = next_document(&doc, &one, err)) > 0)
-		taken += roster_add(r, one.s, one.len, false, 0, now, &ignored) > 0;
+	while ((e = next_document(&doc, "anond-server-descriptor", &one, err)) > 0)
+		taken += roster_add(r, one.s, one.len, NULL, now, &ignored) > 0;
 	return e < 0 ? e : taken;
+}
+
+/* ---- keeping ---- */
+
+void roster_dump(const struct roster *r, FILE *f)
+{
+	struct member *m, *next;
+
+	HASH_ITER (hh, r->members, m, next) {
+		fprintf(f, "relay %" PRIu64 " %d\n", m->known_since, m->direct);
+		fwrite(m->text, 1, m->len, f);
+	}
+}
+
+static int load_one(struct roster *r, struct document_text one, uint64_t now, struct error *err)
+{
+	struct document_reader doc = document_reader_of(one.s, one.len);
+	struct document_line line;
+	struct origin origin = { .keep = ROSTER_KEEP };
+	uint64_t direct = 0;
+	int e = document_peek(&doc, &line, err);
+
+	if (e <= 0 || !document_is(&line, "relay"))
+		return error_set(err, -EINVAL, "no line `relay` where one must be");
+	e = document_number(&line.words, 0, CLOCK_WALL_MAX, &origin.known_since, err);
+	if (e == 0)
+		e = document_number(&line.words, 0, 1, &direct, err);
+	if (e < 0 || line.words.s != line.words.end)
+		return error_set(err, -EINVAL, "a line `relay` that is none");
+	document_skip(&doc, &line);
+	origin.direct = direct == 1;
+	return add(r, doc.s, (size_t)(doc.end - doc.s), origin, NULL, now, err);
+}
+
+int roster_load(struct roster *r, const char *text, size_t len, uint64_t now, size_t *ret_damaged, struct error *err)
+{
+	struct document_reader doc = document_reader_of(text, len);
+	struct document_text one;
+	int e;
+
+	*ret_damaged = 0;
+	while ((e = next_document(&doc, "relay", &one, err)) > 0) {
+		e = load_one(r, one, now, err);
+		if (e < 0 && e != -ESTALE)
+			(*ret_damaged)++;
+	}
+	return e;
 }
 
 static struct roster_entry entry_of(const struct member *m)

@@ -4,20 +4,22 @@
  *
  * Of each relay the newest descriptor counts. A key or an address belongs to one relay, that which claimed it first;
  * another one gets it when the first is not valid any more, or, if relays are probed, does not answer. When the roster
- * is full, a relay that posted its descriptor itself (from one of its addresses, which is the caller's business to see)
- * takes the place of one that other authorities told of, or of one that does not answer: so nobody fills it with
- * relays that are not there.
+ * is full, a relay that posted its descriptor itself, from one of its addresses, takes the place of one that other
+ * authorities told of, or of one that does not answer: so nobody fills it with relays that are not there.
  *
  * Pure: time is given. Relays stay for a while after their descriptor has ended, so that who comes back is not new.
  */
 #pragma once
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "directory/listing.h"
 #include "directory/server_descriptor.h"
+#include "directory/vote.h"
 #include "lib/error.h"
 
 #define ROSTER_SKEW 600u       /* seconds: a relay's clock may be so much ahead */
@@ -46,17 +48,27 @@ int roster_new(const struct roster_rules *rules, struct roster **ret); /* -EINVA
 void roster_free(struct roster *r);				       /* NULL is fine */
 
 /*
- * 1: taken; 0: this one or a newer one is there. known_since: when it was first seen, or 0: now. As
- * server_descriptor_parse, and -ESTALE: its time is over; -EAGAIN: it comes from the future; -EEXIST: a key or an
- * address is another's; -ENOSPC: the roster is full; -ENOMEM.
+ * 1: taken; 0: this one or a newer one is there. from: who posted it, IPv4 mapped (RFC 4291 section 2.5.5.2); NULL:
+ * others told of it. As server_descriptor_parse, and -ESTALE: its time is over; -EAGAIN: it comes from the future;
+ * -EACCES: posted from an address that is none of its; -EEXIST: a key or an address is another's; -ENOSPC: the roster
+ * is full; -ENOMEM.
  */
-int roster_add(struct roster *r, const char *text, size_t len, bool direct, uint64_t known_since, uint64_t now,
+int roster_add(struct roster *r, const char *text, size_t len, const struct in6_addr *from, uint64_t now,
 	       struct error *err);
 /*
  * Descriptors one behind the other, as others tell of them. Those that are not taken are passed over. The number of
  * those taken; -EINVAL: what is there is no row of descriptors; those before are taken.
  */
 int roster_add_all(struct roster *r, const char *text, size_t len, uint64_t now, struct error *err);
+
+/*
+ * All of it, to be kept: a line "relay KNOWN-SINCE DIRECT" (seconds; 0 or 1) before each descriptor. Errors are f's.
+ * load passes over what is over or damaged; *ret_damaged: how many of these. -EINVAL: it is nothing of that kind.
+ */
+void roster_dump(const struct roster *r, FILE *f);
+int roster_load(struct roster *r, const char *text, size_t len, uint64_t now, size_t *ret_damaged, struct error *err);
+#define ROSTER_DUMP_MAX (VOTE_RELAYS_MAX * (SERVER_DESCRIPTOR_MAX + 64u)) /* bytes */
+
 bool roster_find(const struct roster *r, const struct relay_id *id, struct roster_entry *ret);
 /* By no order. */
 void roster_each(const struct roster *r, void (*fn)(void *ctx, const struct roster_entry *e), void *ctx);

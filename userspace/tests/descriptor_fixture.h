@@ -27,6 +27,12 @@ static inline struct relay_id test_relay_id(uint8_t id)
 	return ret;
 }
 
+/* Of a relay's host, as who posts from it is seen. */
+static inline struct in6_addr test_address(uint8_t host)
+{
+	return (struct in6_addr){ .s6_addr = { [10] = 0xff, [11] = 0xff, 198, 51, 100, host } };
+}
+
 /* malloc. */
 static inline char *test_descriptor(const struct test_relay *t, size_t *ret_len)
 {

@@ -35,8 +35,9 @@ static int add(struct roster *r, struct test_relay t, bool direct, uint64_t now)
 	struct error err = { "" };
 	size_t len;
 	_cleanup_free_ char *text = test_descriptor(&t, &len);
+	struct in6_addr from = test_address(t.host ? t.host : t.id);
 
-	return roster_add(r, text, len, direct, 0, now, &err);
+	return roster_add(r, text, len, direct ? &from : NULL, now, &err);
 }
 
 /* Which relays it votes for, by their number, ascending; 0 ends. */
@@ -335,6 +336,70 @@ static void authorities_tell_each_other(void **state)
 	free(row);
 }
 
+static void posts_come_from_the_relay(void **state)
+{
+	struct roster *r = roster_of((struct roster_rules){ .max = 10 });
+	struct in6_addr other = test_address(9);
+	struct error err = { "" };
+	size_t len;
+	_cleanup_free_ char *text = test_descriptor(&(struct test_relay){ .id = 1, .published = T0 }, &len);
+
+	(void)state;
+	assert_int_equal(roster_add(r, text, len, &other, T0, &err), -EACCES);
+	inet_pton(AF_INET6, "2001:db8::1", &other);
+	assert_int_equal(roster_add(r, text, len, &other, T0, &err), -EACCES);
+	assert_int_equal(roster_add(r, text, len, &in6addr_any, T0, &err), -EACCES);
+	assert_int_equal(roster_count(r), 0);
+	roster_free(r);
+}
+
+static void a_restart_forgets_nothing(void **state)
+{
+	struct roster *r = roster_of((struct roster_rules){ .max = 10 });
+	struct relay_id id = test_relay_id(1);
+	struct roster_entry e;
+	struct error err = { "" };
+	char *text = NULL;
+	size_t len, damaged;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	add(r, (struct test_relay){ .id = 1, .published = T0 }, true, T0);
+	add(r, (struct test_relay){ .id = 2, .published = T0, .life = 7200 }, false, T0 + 1);
+	roster_dump(r, f);
+	fclose(f);
+	roster_free(r);
+	r = roster_of((struct roster_rules){ .max = 10 });
+	assert_int_equal(roster_load(r, text, len, T0 + HOUR, &damaged, &err), 0);
+	assert_int_equal(damaged, 0);
+	assert_true(roster_find(r, &id, &e) && e.known_since == T0 && e.direct);
+	id = test_relay_id(2);
+	assert_true(roster_find(r, &id, &e) && e.known_since == T0 + 1 && !e.direct);
+	roster_free(r);
+	/* What was over long ago goes, what is damaged is counted and takes no other with it. */
+	r = roster_of((struct roster_rules){ .max = 10 });
+	assert_int_equal(roster_load(r, text, len, T0 + 3 * HOUR, &damaged, &err), 0);
+	assert_int_equal(damaged, 0);
+	VOTES(r, T0 + 3 * HOUR, 1);
+	assert_int_equal(roster_count(r), 2);
+	roster_free(r);
+	r = roster_of((struct roster_rules){ .max = 10 });
+	assert_int_equal(roster_load(r, text, len, T0 + 7200 + ROSTER_KEEP, &damaged, &err), 0);
+	assert_int_equal(damaged, 0);
+	assert_int_equal(roster_count(r), 1);
+	roster_free(r);
+	r = roster_of((struct roster_rules){ .max = 10 });
+	strstr(text, "bandwidth 1000")[10] = '9';
+	assert_int_equal(roster_load(r, text, len, T0, &damaged, &err), 0);
+	assert_int_equal(damaged, 1);
+	assert_int_equal(roster_count(r), 1);
+	assert_int_equal(roster_load(r, text + 1, len - 1, T0, &damaged, &err), 0);
+	assert_int_equal(damaged, 1);
+	assert_int_equal(roster_load(r, text, len - 1, T0, &damaged, &err), -EINVAL);
+	roster_free(r);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +414,8 @@ int main(void)
 		cmocka_unit_test(no_filling_up),
 		cmocka_unit_test(no_filling_up_with_the_dead),
 		cmocka_unit_test(authorities_tell_each_other),
+		cmocka_unit_test(posts_come_from_the_relay),
+		cmocka_unit_test(a_restart_forgets_nothing),
 	};
 
 	return cmocka_run_group_tests_name("roster", tests, NULL, NULL);

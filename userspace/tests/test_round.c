@@ -68,7 +68,7 @@ static char *vote_by(size_t i, uint64_t t, uint8_t n, size_t *ret_len)
 		size_t len;
 		_cleanup_free_ char *descriptor = test_descriptor(&relay, &len);
 
-		assert_int_equal(roster_add(roster, descriptor, len, true, 0, t, &err), 1);
+		assert_int_equal(roster_add(roster, descriptor, len, NULL, t, &err), 1);
 	}
 	assert_int_equal(roster_listings(roster, t, t, &v.relays), 0);
 	seed_of(i, seed);
