@@ -238,31 +238,48 @@ static void note_signature(struct round *r, const struct consensus_signature *s)
 	p->has_signed = true;
 }
 
+/* Takes *body over. */
+static int sign(struct round *r, char **body, size_t len, const uint8_t seed[32], struct error *err)
+{
+	struct consensus_signature own;
+	int e = consensus_sign(*body, len, seed, &own, err);
+
+	if (e < 0)
+		return e;
+	r->body = *body;
+	*body = NULL;
+	r->body_len = len;
+	note_signature(r, &own);
+	return 0;
+}
+
 int round_compute(struct round *r, const uint8_t seed[32], struct error *err)
 {
 	const struct vote *votes[AUTHORITIES_MAX];
 	_cleanup_free_ char *text = NULL;
-	struct consensus_signature own;
 	size_t len;
 	int e;
 
 	if (r->body)
 		return 0;
 	e = consensus_compute(votes, counted(r, votes), r->n, &text, &len, err);
-	if (e == 0)
-		e = consensus_sign(text, len, seed, &own, err);
-	if (e < 0)
-		return e;
-	r->body = text;
-	text = NULL;
-	r->body_len = len;
-	note_signature(r, &own);
-	return 0;
+	return e < 0 ? e : sign(r, &text, len, seed, err);
 }
 
-bool round_computed(const struct round *r)
+int round_resume(struct round *r, const char *body, size_t len, const uint8_t seed[32], struct error *err)
 {
-	return r->body != NULL;
+	_cleanup_free_ char *text = NULL;
+
+	if (r->body)
+		return 0;
+	text = strndup(body, len);
+	return text ? sign(r, &text, len, seed, err) : error_set(err, -ENOMEM, "out of memory");
+}
+
+const char *round_body(const struct round *r, size_t *ret_len)
+{
+	*ret_len = r->body_len;
+	return r->body;
 }
 
 static int need_body(const struct round *r, struct error *err)

@@ -47,7 +47,10 @@ int round_list_read(const char *text, size_t len,
 
 /* Once: later calls change nothing. seed: of one authority. As consensus_compute. */
 int round_compute(struct round *r, const uint8_t seed[32], struct error *err);
-bool round_computed(const struct round *r);
+/* What it had computed and signed before a restart, instead; -EINVAL: it is no consensus. */
+int round_resume(struct round *r, const char *body, size_t len, const uint8_t seed[32], struct error *err);
+/* What was computed, without signatures; NULL: nothing yet. */
+const char *round_body(const struct round *r, size_t *ret_len);
 /* Its signatures, as lines (malloc). -ENODATA: nothing is computed; -ENOMEM. */
 int round_signatures(const struct round *r, char **ret, size_t *ret_len, struct error *err);
 #define ROUND_SIGNATURES_MAX (AUTHORITIES_MAX * 160u) /* bytes */

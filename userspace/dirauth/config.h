@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* anon-dirauth.conf(5). */
+#pragma once
+
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "directory/consensus.h"
+#include "directory/roster.h"
+#include "directory/servers.h"
+#include "lib/cleanup.h"
+#include "lib/error.h"
+
+#define CONFIG_FILE "/etc/anond/anon-dirauth.conf"
+#define CONFIG_FILE_MAX 65536u /* bytes */
+#define LISTEN_MAX 8u
+
+struct config {
+	char *key; /* path of the secret key */
+	struct authorities authorities;
+	struct sockaddr_in6 listen[LISTEN_MAX]; /* IPv4 mapped */
+	size_t n_listen;
+	char *state;
+	char *user;	    /* whom to become when started as root */
+	char *fetch;	    /* path of anon-fetch */
+	char *measurements; /* NULL: none */
+	uint32_t interval;  /* seconds */
+	uint32_t valid;	    /* intervals */
+	uint16_t link_mtu;
+	struct roster_rules rules;
+	int log_level;
+};
+
+/* -EINVAL: the sentence begins with file:line where libconfuse knows it; -EFBIG; -ENOMEM; open(2), read(2). */
+int config_load(const char *path, struct config **ret, struct error *err);
+int config_parse(const char *text, const char *name, struct config **ret, struct error *err);
+void config_free(struct config *conf); /* NULL is fine */
+/* Every option with default and help, one a line. 0 or -EIO. */
+int config_help(FILE *out);
+
+static inline void cleanup_config(struct config **p)
+{
+	config_free(*p);
+}
+#define _cleanup_config_ _cleanup_(cleanup_config)
