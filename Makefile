@@ -10,7 +10,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 B := build
-LAYERS := lib model crypto wire directory path circuit plan kernel ike
+LAYERS := lib model crypto wire directory path circuit plan kernel ike request
 PKGS := libnl-3.0 libnl-route-3.0 libmnl libnftnl libnftables libsodium jansson libconfuse libcap
 
 CC := gcc

@@ -23,7 +23,7 @@ struct config {
 	size_t n_listen;
 	char *state;
 	char *user;	    /* whom to become when started as root */
-	char *fetch;	    /* path of anon-fetch */
+	char *fetch;	    /* path of anon-fetch; NULL: as it was installed */
 	char *measurements; /* NULL: none */
 	uint32_t interval;  /* seconds */
 	uint32_t valid;	    /* intervals */

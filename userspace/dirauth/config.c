@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "dirauth/config.h"
+
+#include <arpa/inet.h>
+#include <confuse.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "directory/file.h"
+#include "directory/network.h"
+#include "directory/timetable.h"
+#include "lib/log.h"
+#include "wire/dirhttp.h"
+
+/* What libconfuse fills; texts are its own until they are taken. */
+enum { TEXT, NUMBER, LIST };
+
+static const struct option {
+	const char *name;
+	int kind;
+	const char *def; /* TEXT; NULL: none */
+	uint32_t min, max, number;
+	const char *help;
+} options[] = {
+	{ "key", TEXT, "/etc/anond/authority", 0, 0, 0, "secret key of this authority (anonctl key authority)" },
+	{ "authorities", LIST, NULL, 0, 0, 0, "all of them, this one too: KEY@ADDRESS:PORT,[ADDRESS6]:PORT" },
+	{ "listen", LIST, NULL, 0, 0, 0, "ADDRESS:PORT or [ADDRESS6]:PORT where it serves; default: any" },
+	{ "state", TEXT, "/var/lib/anon-dirauth", 0, 0, 0, "directory of what it keeps" },
+	{ "user", TEXT, "anon-dirauth", 0, 0, 0, "whom it becomes when it is started as root" },
+	{ "fetch-program", TEXT, NULL, 0, 0, 0, "what makes its requests; default: anon-fetch, as it was installed" },
+	{ "measurements", TEXT, NULL, 0, 0, 0, "file with a line IDENTITY KIB for each relay that was measured" },
+	{ "interval", NUMBER, NULL, TIMETABLE_INTERVAL_MIN, TIMETABLE_INTERVAL_MAX, 3600,
+	  "seconds from one consensus to the next; the same at all authorities" },
+	{ "valid-intervals", NUMBER, NULL, 2, 24, 3, "for how many intervals a consensus may be used" },
+	{ "link-mtu", NUMBER, NULL, NETWORK_MTU_MIN, NETWORK_MTU_MAX, NETWORK_MTU_DEFAULT,
+	  "bytes, of every overlay link" },
+	{ "max-relays", NUMBER, NULL, 1, VOTE_RELAYS_MAX, VOTE_RELAYS_MAX, "how many it knows at most" },
+	{ "guard-age", NUMBER, NULL, 0, 31536000, 691200, "seconds for which a guard must have been known" },
+	{ "guard-bandwidth", NUMBER, NULL, 0, UINT32_MAX, 1024, "KiB a second that it must have" },
+	{ "unmeasured-bandwidth", NUMBER, NULL, 1, UINT32_MAX, 10240, "KiB a second that others are believed at most" },
+	{ "log-level", TEXT, "info", 0, 0, 0, "error, warning, notice, info or debug" },
+};
+
+static void on_error(cfg_t *cfg, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+static struct {
+	const char *name;
+	struct error *err;
+	bool failed;
+} parsing; /* libconfuse's callbacks carry no context */
+
+static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
+{
+	char text[160];
+
+	if (parsing.failed)
+		return;
+	parsing.failed = true;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	error_set(parsing.err, -EINVAL, "%s:%d: %s", parsing.name, cfg ? cfg->line : 0, text);
+}
+
+static cfg_opt_t confuse_option(const struct option *o)
+{
+	cfg_opt_t text = CFG_STR(o->name, o->def, CFGF_NONE), list = CFG_STR_LIST(o->name, NULL, CFGF_NONE),
+		  number = CFG_INT(o->name, (long)o->number, CFGF_NONE);
+
+	return o->kind == TEXT ? text : o->kind == LIST ? list : number;
+}
+
+static cfg_t *make_parser(void)
+{
+	cfg_opt_t opts[ARRAY_SIZE(options) + 1], end = CFG_END();
+	cfg_t *cfg;
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		opts[i] = confuse_option(&options[i]);
+	opts[ARRAY_SIZE(options)] = end;
+	cfg = cfg_init(opts, CFGF_NONE);
+	if (cfg)
+		cfg_set_error_function(cfg, on_error);
+	return cfg;
+}
+
+static int check_numbers(cfg_t *cfg, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		const struct option *o = &options[i];
+		long v = o->kind == NUMBER ? cfg_getint(cfg, o->name) : 0;
+
+		if (o->kind == NUMBER && (v < (long)o->min || v > (long)o->max))
+			return error_set(err, -EINVAL, "%s: not from %u to %u", o->name, o->min, o->max);
+	}
+	return 0;
+}
+
+static int text_of(cfg_t *cfg, const char *name, char **ret)
+{
+	const char *s = cfg_getstr(cfg, name);
+
+	*ret = s ? strdup(s) : NULL;
+	return s && !*ret ? -ENOMEM : 0;
+}
+
+static int path_of(cfg_t *cfg, const char *name, char **ret, struct error *err)
+{
+	if (text_of(cfg, name, ret) < 0)
+		return error_set(err, -ENOMEM, "out of memory");
+	return *ret && **ret != '/' ? error_set(err, -EINVAL, "%s: not an absolute path", name) : 0;
+}
+
+static int take_authorities(cfg_t *cfg, struct config *conf, struct error *err)
+{
+	for (unsigned int i = 0; i < cfg_size(cfg, "authorities"); i++) {
+		int r = authorities_add(&conf->authorities, cfg_getnstr(cfg, "authorities", i));
+
+		if (r < 0)
+			return error_set(err, -EINVAL, "authorities: number %u: %s", i + 1,
+					 r == -EEXIST	? "its key stands there already"
+					 : r == -ENOSPC ? "too many"
+							: "not KEY@ADDRESS:PORT,[ADDRESS6]:PORT");
+	}
+	return conf->authorities.n ? 0 : error_set(err, -EINVAL, "authorities: missing");
+}
+
+/* The mapped form, so that one kind of address does for all. */
+static struct sockaddr_in6 mapped(const struct sockaddr_in *a)
+{
+	struct sockaddr_in6 ret = { .sin6_family = AF_INET6,
+				    .sin6_port = a->sin_port,
+				    .sin6_addr = { .s6_addr = { [10] = 0xff, [11] = 0xff } } };
+
+	memcpy(&ret.sin6_addr.s6_addr[12], &a->sin_addr, 4);
+	return ret;
+}
+
+static int take_listen(cfg_t *cfg, struct config *conf, struct error *err)
+{
+	for (unsigned int i = 0; i < cfg_size(cfg, "listen"); i++) {
+		struct server s;
+
+		if (server_parse(cfg_getnstr(cfg, "listen", i), &s) < 0)
+			return error_set(err, -EINVAL, "listen: number %u is not ADDRESS:PORT or [ADDRESS6]:PORT",
+					 i + 1);
+		if (conf->n_listen + 2 > LISTEN_MAX)
+			return error_set(err, -EINVAL, "listen: too many");
+		if (s.addr4.sin_family)
+			conf->listen[conf->n_listen++] = mapped(&s.addr4);
+		if (s.addr6.sin6_family)
+			conf->listen[conf->n_listen++] = s.addr6;
+	}
+	if (!conf->n_listen)
+		conf->listen[conf->n_listen++] =
+			(struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(DIRHTTP_PORT) };
+	return 0;
+}
+
+static int take_log_level(cfg_t *cfg, struct config *conf, struct error *err)
+{
+	static const struct {
+		const char *name;
+		int priority;
+	} levels[] = { { "error", LOG_ERR },
+		       { "warning", LOG_WARNING },
+		       { "notice", LOG_NOTICE },
+		       { "info", LOG_INFO },
+		       { "debug", LOG_DEBUG } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
+		if (strcmp(cfg_getstr(cfg, "log-level"), levels[i].name) == 0) {
+			conf->log_level = levels[i].priority;
+			return 0;
+		}
+	return error_set(err, -EINVAL, "log-level: not one of error, warning, notice, info, debug");
+}
+
+static uint32_t number(cfg_t *cfg, const char *name)
+{
+	return (uint32_t)cfg_getint(cfg, name);
+}
+
+static int take(cfg_t *cfg, struct config *conf, struct error *err)
+{
+	int r = check_numbers(cfg, err);
+
+	if (r == 0)
+		r = take_authorities(cfg, conf, err);
+	if (r == 0)
+		r = take_listen(cfg, conf, err);
+	if (r == 0)
+		r = take_log_level(cfg, conf, err);
+	if (r == 0)
+		r = path_of(cfg, "key", &conf->key, err);
+	if (r == 0)
+		r = path_of(cfg, "state", &conf->state, err);
+	if (r == 0)
+		r = path_of(cfg, "fetch-program", &conf->fetch, err);
+	if (r == 0)
+		r = path_of(cfg, "measurements", &conf->measurements, err);
+	if (r == 0 && text_of(cfg, "user", &conf->user) < 0)
+		r = error_set(err, -ENOMEM, "out of memory");
+	if (r < 0)
+		return r;
+	conf->interval = number(cfg, "interval");
+	conf->valid = number(cfg, "valid-intervals");
+	conf->link_mtu = (uint16_t)number(cfg, "link-mtu");
+	conf->rules = (struct roster_rules){ .max = number(cfg, "max-relays"),
+					     .guard_age = number(cfg, "guard-age"),
+					     .guard_weight = number(cfg, "guard-bandwidth"),
+					     .unmeasured_max = number(cfg, "unmeasured-bandwidth") };
+	return 0;
+}
+
+int config_parse(const char *text, const char *name, struct config **ret, struct error *err)
+{
+	_cleanup_config_ struct config *conf = calloc(1, sizeof(*conf));
+	cfg_t *cfg = make_parser();
+	int r = conf && cfg ? 0 : error_set(err, -ENOMEM, "%s: out of memory", name);
+
+	parsing.name = name;
+	parsing.err = err;
+	parsing.failed = false;
+	if (r == 0 && (cfg_parse_buf(cfg, text) != CFG_SUCCESS || parsing.failed)) {
+		if (!parsing.failed)
+			error_set(err, -EINVAL, "%s: the file ends inside a string or a comment", name);
+		r = -EINVAL;
+	} else if (r == 0) {
+		r = take(cfg, conf, err);
+		if (r < 0)
+			error_prefix(err, r, "%s", name);
+	}
+	if (cfg)
+		cfg_free(cfg);
+	if (r < 0)
+		return r;
+	*ret = conf;
+	conf = NULL;
+	return 0;
+}
+
+int config_load(const char *path, struct config **ret, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r = file_read(path, CONFIG_FILE_MAX, &text, &len, err);
+
+	if (r < 0)
+		return r;
+	if (strlen(text) != len)
+		return error_set(err, -EINVAL, "%s: it holds a zero byte", path);
+	return config_parse(text, path, ret, err);
+}
+
+void config_free(struct config *conf)
+{
+	if (!conf)
+		return;
+	free(conf->key);
+	free(conf->state);
+	free(conf->user);
+	free(conf->fetch);
+	free(conf->measurements);
+	free(conf);
+}
+
+int config_help(FILE *out)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		const struct option *o = &options[i];
+
+		fprintf(out, "%-22s %s", o->name, o->help);
+		if (o->kind == NUMBER)
+			fprintf(out, " (%u to %u; default %u)", o->min, o->max, o->number);
+		else if (o->def)
+			fprintf(out, " (default %s)", o->def);
+		fputc('\n', out);
+	}
+	return ferror(out) ? -EIO : 0;
+}
