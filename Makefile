@@ -20,6 +20,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointe
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 OPT := -O2 -g
 LIBS = $(shell pkg-config --libs $(PKGS)) -lev
+LIBS_DIRAUTH = $(shell pkg-config --libs libsodium libconfuse libmicrohttpd libzstd) -lev
 PKGC = $(shell pkg-config --cflags $(PKGS))
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
@@ -29,7 +30,7 @@ TEST_SRC := $(sort $(wildcard userspace/tests/test_*.c))
 FUZZ_SRC := $(sort $(wildcard userspace/fuzz/fuzz_*.c))
 obj = $(patsubst userspace/%.c,$(B)/$(1)/%.o,$(2))
 
-PROGRAMS := $(B)/anond $(B)/anonctl
+PROGRAMS := $(B)/anond $(B)/anonctl $(B)/anon-dirauth
 TOOLS := $(patsubst testbed/tools/%.c,$(B)/tools/%,$(sort $(wildcard testbed/tools/*.c)))
 TESTS := $(patsubst userspace/tests/%.c,$(B)/tests/%,$(TEST_SRC))
 FUZZERS := $(patsubst userspace/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
@@ -55,8 +56,8 @@ $(B)/fuzzobj/%.o: userspace/%.c
 		-MMD -MP -c -o $@ $<
 
 $(B)/libanon.a: $(call obj,opt,$(LIB_SRC))
-$(B)/libanon-san.a: $(call obj,san,$(LIB_SRC) $(filter-out %/main.c,$(call src,anond anonctl)))
-$(B)/libanon-fuzz.a: $(call obj,fuzzobj,$(LIB_SRC) $(filter-out %/main.c,$(call src,anond anonctl)))
+$(B)/libanon-san.a: $(call obj,san,$(LIB_SRC) $(filter-out %/main.c,$(call src,anond anonctl dirauth)))
+$(B)/libanon-fuzz.a: $(call obj,fuzzobj,$(LIB_SRC) $(filter-out %/main.c,$(call src,anond anonctl dirauth)))
 $(B)/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -64,6 +65,8 @@ $(B)/%.a:
 
 $(B)/anond: $(call obj,opt,$(call src,anond)) $(B)/libanon.a
 $(B)/anonctl: $(call obj,opt,$(call src,anonctl)) $(B)/libanon.a
+$(B)/anon-dirauth: $(call obj,opt,$(call src,dirauth)) $(B)/libanon.a
+$(B)/anon-dirauth: LIBS := $(LIBS_DIRAUTH)
 $(PROGRAMS):
 	$(CC) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libanon.a $(LIBS)
 
@@ -79,11 +82,11 @@ $(B)/tools/on: testbed/tools/on.c
 
 $(B)/tests/%: $(B)/san/tests/%.o $(B)/libanon-san.a
 	@mkdir -p $(@D)
-	$(CC) $(SAN) -o $@ $< $(B)/libanon-san.a $(LIBS) -lcmocka
+	$(CC) $(SAN) -o $@ $< $(B)/libanon-san.a -Wl,--as-needed $(LIBS) $(LIBS_DIRAUTH) -lcmocka
 
 $(B)/fuzz/%: $(B)/fuzzobj/fuzz/%.o $(B)/libanon-fuzz.a
 	@mkdir -p $(@D)
-	clang -fsanitize=address,undefined,fuzzer -o $@ $< $(B)/libanon-fuzz.a $(LIBS)
+	clang -fsanitize=address,undefined,fuzzer -o $@ $< $(B)/libanon-fuzz.a -Wl,--as-needed $(LIBS) $(LIBS_DIRAUTH)
 
 tests: $(TESTS) $(B)/tests/root_kernel
 unit: $(TESTS)

@@ -40,6 +40,8 @@ static const struct command commands[] = {
 	  0, 0, 0, run_drain },
 	{ "reload", "", "read the network file again", ONLINE, 0, 0, 0, run_reload },
 	{ "key network", "FILE", "make the key that signs a network file, and FILE.pub", 0, 0, 1, 1, run_key_network },
+	{ "key authority", "FILE", "make the key of a directory authority, and FILE.pub", 0, 0, 1, 1,
+	  run_key_authority },
 	{ "key relay", "DIR", "make a relay's keys", 0, 0, 1, 1, run_key_relay },
 	{ "relay descriptor", "", "print a relay's signed descriptor",
 	  DESCRIPTOR_REQUIRED | OPT_BIT(OPT_GUARD) | OPT_BIT(OPT_EXIT), DESCRIPTOR_REQUIRED, 0, 0,

@@ -52,6 +52,7 @@ int run_metrics(const struct call *call);
 int run_doctor(const struct call *call);
 /* offline.c: files */
 int run_key_network(const struct call *call);
+int run_key_authority(const struct call *call);
 int run_key_relay(const struct call *call);
 int run_relay_descriptor(const struct call *call);
 int run_network_make(const struct call *call);

@@ -21,15 +21,28 @@ static int fail(const struct call *call, int error, const struct error *err)
 	return call_fail(call, error == -EACCES || error == -EPERM ? STATUS_REFUSED : STATUS_FAILED, "%s", err->text);
 }
 
-int run_key_network(const struct call *call)
+static int key_made(const struct call *call, int r, const struct error *err)
 {
-	struct error err;
-	int r = network_key_make(call->operands[0], &err);
-
 	if (r < 0)
-		return fail(call, r, &err);
+		return fail(call, r, err);
 	fprintf(call->out, "secret key in %s, public key in %s.pub\n", call->operands[0], call->operands[0]);
 	return STATUS_OK;
+}
+
+int run_key_network(const struct call *call)
+{
+	struct error err = { "" };
+	int r = network_key_make(call->operands[0], &err);
+
+	return key_made(call, r, &err);
+}
+
+int run_key_authority(const struct call *call)
+{
+	struct error err = { "" };
+	int r = authority_key_make(call->operands[0], &err);
+
+	return key_made(call, r, &err);
 }
 
 int run_key_relay(const struct call *call)

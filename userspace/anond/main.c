@@ -602,8 +602,8 @@ static int run(struct daemon *d, const struct account *account)
 	struct error err = { "" };
 	int r;
 
-	d->loop = ev_default_loop(EVFLAG_AUTO);
-	r = start(d, account, &err);
+	d->loop = ev_loop_new(EVFLAG_AUTO);
+	r = d->loop ? start(d, account, &err) : error_set(&err, -ENOMEM, "no event loop");
 	if (r == 0)
 		r = roles_start(d, &err);
 	if (r == 0)

@@ -18,8 +18,8 @@
 
 struct authority;
 /* seed: of conf's own key; both must outlive it. Reads what an earlier run left and begins to keep its appointments. */
-int authority_new(struct ev_loop *loop, const struct config *conf, const uint8_t seed[32], struct authority **ret,
-		  struct error *err);
+int authority_new(struct ev_loop *loop, const struct dirauth_config *conf, const uint8_t seed[32],
+		  struct authority **ret, struct error *err);
 /* Writes what is not on the disk yet. NULL is fine. */
 void authority_free(struct authority *a);
 /* What http_new wants; its ctx is the authority. */

@@ -109,7 +109,7 @@ static int path_of(cfg_t *cfg, const char *name, char **ret, struct error *err)
 	return *ret && **ret != '/' ? error_set(err, -EINVAL, "%s: not an absolute path", name) : 0;
 }
 
-static int take_authorities(cfg_t *cfg, struct config *conf, struct error *err)
+static int take_authorities(cfg_t *cfg, struct dirauth_config *conf, struct error *err)
 {
 	for (unsigned int i = 0; i < cfg_size(cfg, "authorities"); i++) {
 		int r = authorities_add(&conf->authorities, cfg_getnstr(cfg, "authorities", i));
@@ -134,7 +134,7 @@ static struct sockaddr_in6 mapped(const struct sockaddr_in *a)
 	return ret;
 }
 
-static int take_listen(cfg_t *cfg, struct config *conf, struct error *err)
+static int take_listen(cfg_t *cfg, struct dirauth_config *conf, struct error *err)
 {
 	for (unsigned int i = 0; i < cfg_size(cfg, "listen"); i++) {
 		struct server s;
@@ -155,7 +155,7 @@ static int take_listen(cfg_t *cfg, struct config *conf, struct error *err)
 	return 0;
 }
 
-static int take_log_level(cfg_t *cfg, struct config *conf, struct error *err)
+static int take_log_level(cfg_t *cfg, struct dirauth_config *conf, struct error *err)
 {
 	static const struct {
 		const char *name;
@@ -179,7 +179,7 @@ static uint32_t number(cfg_t *cfg, const char *name)
 	return (uint32_t)cfg_getint(cfg, name);
 }
 
-static int take(cfg_t *cfg, struct config *conf, struct error *err)
+static int take(cfg_t *cfg, struct dirauth_config *conf, struct error *err)
 {
 	int r = check_numbers(cfg, err);
 
@@ -211,9 +211,9 @@ static int take(cfg_t *cfg, struct config *conf, struct error *err)
 	return 0;
 }
 
-int config_parse(const char *text, const char *name, struct config **ret, struct error *err)
+int dirauth_config_parse(const char *text, const char *name, struct dirauth_config **ret, struct error *err)
 {
-	_cleanup_config_ struct config *conf = calloc(1, sizeof(*conf));
+	_cleanup_dirauth_config_ struct dirauth_config *conf = calloc(1, sizeof(*conf));
 	cfg_t *cfg = make_parser();
 	int r = conf && cfg ? 0 : error_set(err, -ENOMEM, "%s: out of memory", name);
 
@@ -238,20 +238,20 @@ int config_parse(const char *text, const char *name, struct config **ret, struct
 	return 0;
 }
 
-int config_load(const char *path, struct config **ret, struct error *err)
+int dirauth_config_load(const char *path, struct dirauth_config **ret, struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len;
-	int r = file_read(path, CONFIG_FILE_MAX, &text, &len, err);
+	int r = file_read(path, DIRAUTH_CONFIG_MAX, &text, &len, err);
 
 	if (r < 0)
 		return r;
 	if (strlen(text) != len)
 		return error_set(err, -EINVAL, "%s: it holds a zero byte", path);
-	return config_parse(text, path, ret, err);
+	return dirauth_config_parse(text, path, ret, err);
 }
 
-void config_free(struct config *conf)
+void dirauth_config_free(struct dirauth_config *conf)
 {
 	if (!conf)
 		return;
@@ -263,7 +263,7 @@ void config_free(struct config *conf)
 	free(conf);
 }
 
-int config_help(FILE *out)
+int dirauth_config_help(FILE *out)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
 		const struct option *o = &options[i];

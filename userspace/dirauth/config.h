@@ -12,11 +12,11 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 
-#define CONFIG_FILE "/etc/anond/anon-dirauth.conf"
-#define CONFIG_FILE_MAX 65536u /* bytes */
+#define DIRAUTH_CONFIG_FILE "/etc/anond/anon-dirauth.conf"
+#define DIRAUTH_CONFIG_MAX 65536u /* bytes */
 #define LISTEN_MAX 8u
 
-struct config {
+struct dirauth_config {
 	char *key; /* path of the secret key */
 	struct authorities authorities;
 	struct sockaddr_in6 listen[LISTEN_MAX]; /* IPv4 mapped */
@@ -33,14 +33,14 @@ struct config {
 };
 
 /* -EINVAL: the sentence begins with file:line where libconfuse knows it; -EFBIG; -ENOMEM; open(2), read(2). */
-int config_load(const char *path, struct config **ret, struct error *err);
-int config_parse(const char *text, const char *name, struct config **ret, struct error *err);
-void config_free(struct config *conf); /* NULL is fine */
+int dirauth_config_load(const char *path, struct dirauth_config **ret, struct error *err);
+int dirauth_config_parse(const char *text, const char *name, struct dirauth_config **ret, struct error *err);
+void dirauth_config_free(struct dirauth_config *conf); /* NULL is fine */
 /* Every option with default and help, one a line. 0 or -EIO. */
-int config_help(FILE *out);
+int dirauth_config_help(FILE *out);
 
-static inline void cleanup_config(struct config **p)
+static inline void cleanup_dirauth_config(struct dirauth_config **p)
 {
-	config_free(*p);
+	dirauth_config_free(*p);
 }
-#define _cleanup_config_ _cleanup_(cleanup_config)
+#define _cleanup_dirauth_config_ _cleanup_(cleanup_dirauth_config)

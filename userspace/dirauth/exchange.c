@@ -24,14 +24,14 @@ struct peer {
 
 struct exchange {
 	struct ev_loop *loop;
-	const struct config *conf;
+	const struct dirauth_config *conf;
 	size_t self;
 	const struct exchange_ops *ops;
 	void *ctx;
 	struct peer peers[AUTHORITIES_MAX];
 };
 
-int exchange_new(struct ev_loop *loop, const struct config *conf, size_t self, const struct exchange_ops *ops,
+int exchange_new(struct ev_loop *loop, const struct dirauth_config *conf, size_t self, const struct exchange_ops *ops,
 		 void *ctx, struct exchange **ret)
 {
 	struct exchange *x = calloc(1, sizeof(*x));
@@ -120,7 +120,7 @@ static void on_done(void *ctx, const struct request_result *r)
 
 static void next(struct peer *p)
 {
-	const struct config *conf = p->x->conf;
+	const struct dirauth_config *conf = p->x->conf;
 	char path[PATH_TEXT_MAX], url[SERVER_URL_MAX];
 	struct request_spec q = { .program = conf->fetch, .url = url, .socket = -1 };
 	struct wish w;

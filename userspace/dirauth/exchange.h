@@ -25,7 +25,7 @@ struct exchange_ops {
 
 struct exchange;
 /* conf, ops and ctx must outlive it. self: its own place. -errno. */
-int exchange_new(struct ev_loop *loop, const struct config *conf, size_t self, const struct exchange_ops *ops,
+int exchange_new(struct ev_loop *loop, const struct dirauth_config *conf, size_t self, const struct exchange_ops *ops,
 		 void *ctx, struct exchange **ret);
 void exchange_free(struct exchange *x); /* NULL is fine */
 /* Of a peer that has too much to do already, or of itself, nothing is asked. */

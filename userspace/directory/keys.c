@@ -29,6 +29,7 @@ static const struct kind relay_kinds[] = {
 };
 
 static const struct kind network_kind = { NULL, "anond-network-key", false };
+static const struct kind authority_kind = { NULL, "anond-authority-key", false };
 
 static int refuse_shared(const char *path, const struct stat *st, mode_t forbidden, struct error *err)
 {
@@ -228,7 +229,7 @@ void relay_keys_free(struct relay_keys *k)
 	secmem_free(k);
 }
 
-int network_key_load(const char *file, uint8_t **ret, struct error *err)
+static int load_key(const char *file, const struct kind *kind, uint8_t **ret, struct error *err)
 {
 	_cleanup_secmem_ uint8_t *seed = secmem_alloc(KEY_LEN);
 	uint32_t no_id;
@@ -236,7 +237,7 @@ int network_key_load(const char *file, uint8_t **ret, struct error *err)
 
 	if (!seed)
 		return error_set(err, -ENOMEM, "%s: no locked memory", file);
-	r = load_at(AT_FDCWD, file, file, &network_kind, &no_id, seed, err);
+	r = load_at(AT_FDCWD, file, file, kind, &no_id, seed, err);
 	if (r < 0)
 		return r;
 	*ret = seed;
@@ -244,14 +245,14 @@ int network_key_load(const char *file, uint8_t **ret, struct error *err)
 	return 0;
 }
 
-static int write_public(const char *file, const char *pub_path, struct error *err)
+static int write_public(const char *file, const struct kind *kind, const char *pub_path, struct error *err)
 {
 	_cleanup_secmem_ uint8_t *seed = NULL;
 	char text[BASE64_LEN(KEY_LEN)], line[BASE64_LEN(KEY_LEN) + 1];
 	uint8_t pub[KEY_LEN];
 	int r;
 
-	r = network_key_load(file, &seed, err);
+	r = load_key(file, kind, &seed, err);
 	if (r < 0)
 		return r;
 	seed_public(seed, pub);
@@ -260,7 +261,7 @@ static int write_public(const char *file, const char *pub_path, struct error *er
 	return file_create(pub_path, line, strlen(line), 0644, err);
 }
 
-int network_key_make(const char *file, struct error *err)
+static int make_key(const char *file, const struct kind *kind, struct error *err)
 {
 	_cleanup_free_ char *pub_path = NULL;
 	int r;
@@ -269,11 +270,31 @@ int network_key_make(const char *file, struct error *err)
 		pub_path = NULL;
 		return error_set(err, -ENOMEM, "out of memory");
 	}
-	r = create(file, &network_kind, err);
+	r = create(file, kind, err);
 	if (r < 0)
 		return r;
-	r = write_public(file, pub_path, err);
+	r = write_public(file, kind, pub_path, err);
 	if (r < 0)
 		unlink(file);
 	return r;
+}
+
+int network_key_make(const char *file, struct error *err)
+{
+	return make_key(file, &network_kind, err);
+}
+
+int network_key_load(const char *file, uint8_t **ret, struct error *err)
+{
+	return load_key(file, &network_kind, ret, err);
+}
+
+int authority_key_make(const char *file, struct error *err)
+{
+	return make_key(file, &authority_kind, err);
+}
+
+int authority_key_load(const char *file, uint8_t **ret, struct error *err)
+{
+	return load_key(file, &authority_kind, ret, err);
 }
