@@ -42,6 +42,9 @@ static const struct option {
 	{ "log-level", TEXT, "info", 0, 0, 0, "error, warning, notice, info or debug" },
 };
 
+/* libconfuse takes a file that ends inside a string or a comment; what is put behind it tells. */
+#define END_MARK "end-of-the-file"
+
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 static struct {
 	const char *name;
@@ -70,12 +73,13 @@ static cfg_opt_t confuse_option(const struct option *o)
 
 static cfg_t *make_parser(void)
 {
-	cfg_opt_t opts[ARRAY_SIZE(options) + 1], end = CFG_END();
+	cfg_opt_t opts[ARRAY_SIZE(options) + 2], mark = CFG_BOOL(END_MARK, cfg_false, CFGF_NONE), end = CFG_END();
 	cfg_t *cfg;
 
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 		opts[i] = confuse_option(&options[i]);
-	opts[ARRAY_SIZE(options)] = end;
+	opts[ARRAY_SIZE(options)] = mark;
+	opts[ARRAY_SIZE(options) + 1] = end;
 	cfg = cfg_init(opts, CFGF_NONE);
 	if (cfg)
 		cfg_set_error_function(cfg, on_error);
@@ -211,20 +215,33 @@ static int take(cfg_t *cfg, struct dirauth_config *conf, struct error *err)
 	return 0;
 }
 
+/* parsing is set. */
+static int run_parser(cfg_t *cfg, const char *text, struct error *err)
+{
+	_cleanup_free_ char *marked = NULL;
+
+	if (asprintf(&marked, "%s\n" END_MARK " = true\n", text) < 0) {
+		marked = NULL;
+		return error_set(err, -ENOMEM, "%s: out of memory", parsing.name);
+	}
+	if (cfg_parse_buf(cfg, marked) != CFG_SUCCESS || parsing.failed)
+		return parsing.failed ? -EINVAL : error_set(err, -EINVAL, "%s: it cannot be read", parsing.name);
+	return cfg_getbool(cfg, END_MARK)
+		       ? 0
+		       : error_set(err, -EINVAL, "%s: it ends inside a string or a comment", parsing.name);
+}
+
 int dirauth_config_parse(const char *text, const char *name, struct dirauth_config **ret, struct error *err)
 {
 	_cleanup_dirauth_config_ struct dirauth_config *conf = calloc(1, sizeof(*conf));
 	cfg_t *cfg = make_parser();
-	int r = conf && cfg ? 0 : error_set(err, -ENOMEM, "%s: out of memory", name);
+	int r;
 
 	parsing.name = name;
 	parsing.err = err;
 	parsing.failed = false;
-	if (r == 0 && (cfg_parse_buf(cfg, text) != CFG_SUCCESS || parsing.failed)) {
-		if (!parsing.failed)
-			error_set(err, -EINVAL, "%s: the file ends inside a string or a comment", name);
-		r = -EINVAL;
-	} else if (r == 0) {
+	r = conf && cfg ? run_parser(cfg, text, err) : error_set(err, -ENOMEM, "%s: out of memory", name);
+	if (r == 0) {
 		r = take(cfg, conf, err);
 		if (r < 0)
 			error_prefix(err, r, "%s", name);
