@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-#   make               build/anond, build/anonctl
+#   make               build/anond, build/anonctl, build/anon-fetch
 #   make demo          a three-hop circuit on this machine, shown to a person
 #   make check         everything CI runs
 #   make install       DESTDIR= PREFIX=/usr/local
@@ -12,6 +12,8 @@ DESTDIR ?=
 B := build
 LAYERS := lib model crypto wire directory path circuit plan kernel ike request
 PKGS := libnl-3.0 libnl-route-3.0 libmnl libnftnl libnftables libsodium jansson libconfuse libcap
+FETCH_PKGS := libcurl libzstd libseccomp
+DIRAUTH_PKGS := libmicrohttpd libzstd
 
 CC := gcc
 CSTD := -std=gnu11 -D_GNU_SOURCE -Iuserspace
@@ -20,8 +22,9 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointe
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 OPT := -O2 -g
 LIBS = $(shell pkg-config --libs $(PKGS)) -lev
-LIBS_DIRAUTH = $(shell pkg-config --libs libsodium libconfuse libmicrohttpd libzstd) -lev
-PKGC = $(shell pkg-config --cflags $(PKGS))
+DIRAUTH_LIBS = $(shell pkg-config --libs $(DIRAUTH_PKGS) libsodium libconfuse) -lev
+FETCH_LIBS = $(shell pkg-config --libs $(FETCH_PKGS) libcap)
+PKGC = $(shell pkg-config --cflags $(PKGS) $(FETCH_PKGS) $(DIRAUTH_PKGS))
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 src = $(sort $(wildcard $(addprefix userspace/,$(addsuffix /*.c,$(1)))))
@@ -30,7 +33,7 @@ TEST_SRC := $(sort $(wildcard userspace/tests/test_*.c))
 FUZZ_SRC := $(sort $(wildcard userspace/fuzz/fuzz_*.c))
 obj = $(patsubst userspace/%.c,$(B)/$(1)/%.o,$(2))
 
-PROGRAMS := $(B)/anond $(B)/anonctl $(B)/anon-dirauth
+PROGRAMS := $(B)/anond $(B)/anonctl $(B)/anon-fetch $(B)/anon-dirauth
 TOOLS := $(patsubst testbed/tools/%.c,$(B)/tools/%,$(sort $(wildcard testbed/tools/*.c)))
 TESTS := $(patsubst userspace/tests/%.c,$(B)/tests/%,$(TEST_SRC))
 FUZZERS := $(patsubst userspace/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
@@ -56,8 +59,8 @@ $(B)/fuzzobj/%.o: userspace/%.c
 		-MMD -MP -c -o $@ $<
 
 $(B)/libanon.a: $(call obj,opt,$(LIB_SRC))
-$(B)/libanon-san.a: $(call obj,san,$(LIB_SRC) $(filter-out %/main.c,$(call src,anond anonctl dirauth)))
-$(B)/libanon-fuzz.a: $(call obj,fuzzobj,$(LIB_SRC) $(filter-out %/main.c,$(call src,anond anonctl dirauth)))
+$(B)/libanon-san.a: $(call obj,san,$(LIB_SRC) $(filter-out %/main.c,$(call src,anond anonctl fetch dirauth)))
+$(B)/libanon-fuzz.a: $(call obj,fuzzobj,$(LIB_SRC) $(filter-out %/main.c,$(call src,anond anonctl fetch dirauth)))
 $(B)/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -65,8 +68,13 @@ $(B)/%.a:
 
 $(B)/anond: $(call obj,opt,$(call src,anond)) $(B)/libanon.a
 $(B)/anonctl: $(call obj,opt,$(call src,anonctl)) $(B)/libanon.a
+$(B)/anon-fetch: $(call obj,opt,$(call src,fetch)) $(B)/libanon.a
 $(B)/anon-dirauth: $(call obj,opt,$(call src,dirauth)) $(B)/libanon.a
-$(B)/anon-dirauth: LIBS := $(LIBS_DIRAUTH)
+# Nothing else has these, nor do they have what the others need.
+$(B)/anon-fetch: LIBS = $(FETCH_LIBS)
+$(B)/anon-dirauth: LIBS = $(DIRAUTH_LIBS)
+$(B)/tests/test_fetch $(B)/fuzz/fuzz_fetch: LIBS += $(FETCH_LIBS)
+$(B)/tests/test_dirauth $(B)/fuzz/fuzz_authority: LIBS += $(DIRAUTH_LIBS)
 $(PROGRAMS):
 	$(CC) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libanon.a $(LIBS)
 
@@ -82,11 +90,11 @@ $(B)/tools/on: testbed/tools/on.c
 
 $(B)/tests/%: $(B)/san/tests/%.o $(B)/libanon-san.a
 	@mkdir -p $(@D)
-	$(CC) $(SAN) -o $@ $< $(B)/libanon-san.a -Wl,--as-needed $(LIBS) $(LIBS_DIRAUTH) -lcmocka
+	$(CC) $(SAN) -o $@ $< $(B)/libanon-san.a $(LIBS) -lcmocka
 
 $(B)/fuzz/%: $(B)/fuzzobj/fuzz/%.o $(B)/libanon-fuzz.a
 	@mkdir -p $(@D)
-	clang -fsanitize=address,undefined,fuzzer -o $@ $< $(B)/libanon-fuzz.a -Wl,--as-needed $(LIBS) $(LIBS_DIRAUTH)
+	clang -fsanitize=address,undefined,fuzzer -o $@ $< $(B)/libanon-fuzz.a $(LIBS)
 
 tests: $(TESTS) $(B)/tests/root_kernel
 unit: $(TESTS)
@@ -121,12 +129,13 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/doc/anond
 	install -m 755 $(B)/anond $(DESTDIR)$(PREFIX)/sbin/anond
 	install -m 755 $(B)/anonctl $(DESTDIR)$(PREFIX)/bin/anonctl
+	install -m 755 $(B)/anon-fetch $(DESTDIR)$(PREFIX)/lib/anond/
 	install -m 755 scripts/anon-charon scripts/anon-own scripts/user-is-carried $(DESTDIR)$(PREFIX)/lib/anond/
 	install -m 755 scripts/anon-road-warrior $(DESTDIR)$(PREFIX)/sbin/
 	install -m 644 scripts/socks-resolv.conf scripts/socks-only.nft scripts/own-only.nft $(DESTDIR)$(PREFIX)/lib/anond/
 	install -m 644 userspace/man/anonctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 userspace/man/anond.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
-	install -m 644 userspace/man/anond.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 userspace/man/anond.8 userspace/man/anon-fetch.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -m 644 userspace/man/anon-host.7 userspace/man/anon-gateway.7 userspace/man/anon-exit.7 $(DESTDIR)$(PREFIX)/share/man/man7/
 	for u in scripts/systemd/*.service scripts/systemd/*.socket; do sed 's|@PREFIX@|$(PREFIX)|g' $$u \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}; done
