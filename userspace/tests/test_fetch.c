@@ -8,12 +8,20 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <zstd.h>
 
 #include "fetch/options.h"
 #include "fetch/response.h"
+#include "fetch/sandbox.h"
 #include "lib/cleanup.h"
 
 /* ---- URLs ---- */
@@ -668,6 +676,89 @@ static void a_post_is_answered_by_a_line(void **state)
 	post_is("HTTP/1.1 200 OK\r\n", NULL, FETCH_NO_ANSWER, "");
 }
 
+/* ---- sealed ---- */
+
+static int try_mmap(int prot)
+{
+	void *p = mmap(NULL, 4096, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? -1 : 0;
+}
+
+#define TRIES(X)                                                                                                       \
+	X(open("/dev/null", O_RDONLY))                                                                                 \
+	X(socket(AF_INET, SOCK_STREAM, 0))                                                                             \
+	X(socket(AF_UNIX, SOCK_STREAM, 0))                                                                             \
+	X(connect(pair[0], (const struct sockaddr *)&nowhere, sizeof(nowhere)))                                        \
+	X(sendto(pair[0], "x", 1, 0, (const struct sockaddr *)&nowhere, sizeof(nowhere)))                              \
+	X(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &one, sizeof(one)))                                               \
+	X(kill(getppid(), 0))                                                                                          \
+	X(fork())                                                                                                      \
+	X(execl("/bin/true", "true", NULL))                                                                            \
+	X(prctl(PR_SET_DUMPABLE, 1L))                                                                                  \
+	X(fcntl(pair[0], F_SETOWN, getppid()))                                                                         \
+	X(unlink("/nonexistent"))                                                                                      \
+	X((int)syscall(SYS_process_vm_readv, getppid(), NULL, 0UL, NULL, 0UL, 0UL))                                    \
+	X(try_mmap(PROT_READ | PROT_EXEC))
+
+#define NAME(call) #call,
+static const char *const try_names[] = { TRIES(NAME) };
+
+/*
+ * A bit for each call that did not fail with ENOSYS, which no kernel that we run on says of any of them: only the
+ * filter does. As a child, which does nothing else any more.
+ */
+static uint32_t tried(void)
+{
+	const struct sockaddr_in nowhere = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	uint32_t passed = 0, bit = 1;
+	const int one = 1;
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 || sandbox_seal() < 0)
+		_exit(99);
+#define TRY(call)                                                                                                      \
+	errno = 0;                                                                                                     \
+	r = (call);                                                                                                    \
+	if (r >= 0 || errno != ENOSYS)                                                                                 \
+		passed |= bit;                                                                                         \
+	bit <<= 1;
+	TRIES(TRY)
+	/* what it needs works */
+	if (send(pair[0], "x", 1, MSG_NOSIGNAL) != 1 || recv(pair[1], &r, 1, 0) != 1 ||
+	    try_mmap(PROT_READ | PROT_WRITE) < 0)
+		passed |= bit;
+	return passed;
+}
+
+static void who_is_sealed_can_do_nothing_else(void **state)
+{
+	(void)state;
+	uint32_t passed = UINT32_MAX;
+	int p[2], status;
+	pid_t pid;
+
+	assert_int_equal(pipe(p), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (sandbox_drop() < 0)
+			_exit(98);
+		passed = tried();
+		/* not _exit(), which the sanitizer does more in than is allowed now */
+		syscall(SYS_exit_group, write(p[1], &passed, sizeof(passed)) == sizeof(passed) ? 0 : 97);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(read(p[0], &passed, sizeof(passed)), sizeof(passed));
+	for (size_t i = 0; i < ARRAY_SIZE(try_names); i++)
+		if (passed & UINT32_C(1) << i)
+			fail_msg("possible: %s", try_names[i]);
+	assert_int_equal(passed, 0);
+	close(p[0]);
+	close(p[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -689,6 +780,7 @@ int main(void)
 		cmocka_unit_test(only_200_has_content),
 		cmocka_unit_test(an_error_stops_before_the_body),
 		cmocka_unit_test(a_post_is_answered_by_a_line),
+		cmocka_unit_test(who_is_sealed_can_do_nothing_else),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
