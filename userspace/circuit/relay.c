@@ -24,11 +24,20 @@ const struct relay_limits relay_limits_default = {
 	.extend_timeout_ms = 15000,
 };
 
+static bool onion_keys_valid(const struct onion_key *keys, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (keys[i].id == keys[k].id)
+				return false;
+	return n > 0;
+}
+
 static bool config_valid(const struct relay_engine_config *c)
 {
 	const struct in6_addr own = overlay_relay(&c->id);
 
-	if (c->n_onion_keys == 0 || !c->rng || c->limits.circuits > RELAY_CIRCUIT_MAX / 2)
+	if (!onion_keys_valid(c->onion_keys, c->n_onion_keys) || !c->rng || c->limits.circuits > RELAY_CIRCUIT_MAX / 2)
 		return false;
 	if (!c->exit)
 		return true;
@@ -67,6 +76,15 @@ void relay_engine_free(struct relay_engine *e)
 	answers_release(&e->answers);
 	farewell_release(&e->farewell);
 	free(e);
+}
+
+int relay_engine_set_onion_keys(struct relay_engine *e, const struct onion_key *keys, size_t n)
+{
+	if (!onion_keys_valid(keys, n))
+		return -EINVAL;
+	e->conf.onion_keys = keys;
+	e->conf.n_onion_keys = n;
+	return 0;
 }
 
 static void gauges(struct relay_engine *e)

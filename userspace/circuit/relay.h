@@ -20,7 +20,7 @@ struct relay_engine;
 
 struct onion_key {
 	uint32_t id;
-	const uint8_t *secret; /* 32 bytes of secmem, owned by the caller, outlives the engine */
+	const uint8_t *secret; /* 32 bytes of secmem, owned by the caller */
 };
 
 struct relay_limits {
@@ -40,7 +40,7 @@ extern const struct relay_limits relay_limits_default;
 
 struct relay_engine_config {
 	struct relay_id id;
-	const struct onion_key *onion_keys; /* owned by the caller, outlives the engine */
+	const struct onion_key *onion_keys; /* those to begin with: relay_engine_set_onion_keys */
 	size_t n_onion_keys;
 	bool exit;
 	bool inner4_enabled;
@@ -65,6 +65,13 @@ struct relay_counters {
 /* 0 or -ENOMEM, -EINVAL. */
 int relay_engine_new(const struct relay_engine_config *conf, struct relay_engine **ret);
 void relay_engine_free(struct relay_engine *e);
+
+/*
+ * The onion keys that CREATEs are opened with from now on; any other is CTRL_UNKNOWN_KEY. Table and secrets are the
+ * caller's and stay until this is called again or the engine is freed; those of before may then be wiped: a half-open
+ * circuit has none of them, and a retransmission gets its answer without. -EINVAL: none, or two with one number.
+ */
+int relay_engine_set_onion_keys(struct relay_engine *e, const struct onion_key *keys, size_t n);
 
 /*
  * now_ms: monotonic; now_s: wall clock seconds (only for `expires`). Each function appends actions.

@@ -191,6 +191,9 @@ int noise_read(struct noise *n, const uint8_t *msg, size_t len, uint8_t *out, si
 						      nonce_zero, n->k) != 0)
 		goto dead;
 	mix_hash(n, sealed, len - NOISE_KEY_LEN);
+	/* Not needed again; the static secret may be wiped where it came from while this waits for its answer. */
+	sodium_memzero(n->s, sizeof(n->s));
+	sodium_memzero(n->k, sizeof(n->k));
 	n->step++;
 	*ret_len = len - NOISE_OVERHEAD;
 	return 0;

@@ -638,6 +638,101 @@ static void test_forgery_does_not_spend_ephemeral(void **state)
 	assert_non_null(find(b, ACTION_RELAY_INSTALL));
 }
 
+/* Onion keys. */
+
+/* An onion key that the relay under test may have beside its first, and the CREATEs that are sealed to it. */
+static struct fix_relay another_key(const struct bed *b, uint8_t n)
+{
+	struct fix_relay r;
+
+	fix_relay_make(&r, n);
+	r.desc.id = b->own.desc.id;
+	r.addr = b->own.addr;
+	return r;
+}
+
+/* A CREATE sealed to this key; the relay's answer, or CTRL_OK if it goes on to the kernel. */
+static uint8_t create_with(struct bed *b, const struct fix_relay *key)
+{
+	struct ctrl_offer o = fix_exit_offer();
+	const struct action *a;
+
+	o.spi_back += (uint32_t)b->handle;
+	noise_free(b->noise);
+	fix_create(key, &o, ++b->handle, &b->rng, b->msg, &b->noise);
+	feed_prev(b);
+	a = find(b, ACTION_RELAY_INSTALL);
+	if (!a)
+		return outer_status(b, &b->prev.addr);
+	installed(b, a->relay.number, 0);
+	return outer_status(b, &b->prev.addr);
+}
+
+static void test_onion_keys_change(void **state)
+{
+	struct bed *b = *state;
+	struct fix_relay next = another_key(b, 7);
+	struct onion_key both[2] = { b->own.key, next.key }, one[1] = { next.key }, twice[2] = { next.key, next.key };
+
+	assert_int_equal(create_with(b, &b->own), CTRL_OK);
+	assert_int_equal(create_with(b, &next), CTRL_UNKNOWN_KEY); /* not made yet */
+	assert_int_equal(relay_engine_set_onion_keys(b->e, both, 2), 0);
+	assert_int_equal(create_with(b, &b->own), CTRL_OK);
+	assert_int_equal(create_with(b, &next), CTRL_OK); /* announced */
+	both[0] = next.key;
+	both[1] = b->own.key;
+	assert_int_equal(relay_engine_set_onion_keys(b->e, both, 2), 0);
+	assert_int_equal(create_with(b, &b->own), CTRL_OK); /* by an old consensus */
+	assert_int_equal(create_with(b, &next), CTRL_OK);
+	/* Of no sense: all stays. */
+	assert_int_equal(relay_engine_set_onion_keys(b->e, both, 0), -EINVAL);
+	assert_int_equal(relay_engine_set_onion_keys(b->e, twice, 2), -EINVAL);
+	assert_int_equal(create_with(b, &b->own), CTRL_OK);
+	assert_int_equal(relay_engine_set_onion_keys(b->e, one, 1), 0);
+	memset(b->own.secret, 0, 32);
+	assert_int_equal(create_with(b, &b->own), CTRL_UNKNOWN_KEY); /* wiped */
+	assert_int_equal(create_with(b, &next), CTRL_OK);
+	assert_int_equal(counters(b)->refused_unknown_key, 2);
+	assert_int_equal(counters(b)->circuits, 7);
+	/* The number of one key with another's secret: to be told apart from a number that is not known. */
+	memset(next.secret, 0x5a, 32);
+	assert_int_equal(create_with(b, &next), CTRL_DECRYPT);
+	fix_relay_free(&next);
+}
+
+/* A key is wiped while a CREATE that it opened is under way, and the same CREATE comes again. */
+static void test_onion_key_wiped_meanwhile(void **state)
+{
+	struct bed *b = *state;
+	struct fix_relay next = another_key(b, 7);
+	uint8_t first[CTRL_MSG_LEN], plain[CTRL_MSG_LEN];
+	struct ctrl_answer a;
+	struct ctrl_msg m;
+	uint64_t to_next;
+
+	link_up(b, &b->to_next);
+	to_next = extend(b);
+	assert_true(to_next != 0);
+	memcpy(first, b->msg, sizeof(first));
+	assert_int_equal(relay_engine_set_onion_keys(b->e, &next.key, 1), 0);
+	memset(b->own.secret, 0, 32);
+	feed_prev(b); /* absorbed */
+	assert_int_equal(b->out.n, 0);
+	m = answer_of_next(b, to_next, CTRL_OK);
+	feed_next(b, &m);
+	assert_non_null(find(b, ACTION_RELAY_INSTALL));
+	installed(b, find(b, ACTION_RELAY_INSTALL)->relay.number, 0);
+	assert_int_equal(outer_status(b, &b->prev.addr), CTRL_OK);
+	assert_true(sent(b, &b->prev.addr, CTRL_CREATED, &m));
+	open_answer(b->noise, m.created.body, &a, plain); /* sealed by the handshake that the wiped key began */
+	assert_int_equal(a.status, CTRL_OK);
+	feed_from(b, &b->from_prev, &b->prev.addr, first);
+	assert_int_equal(outer_status(b, &b->prev.addr), CTRL_OK); /* the same answer again */
+	assert_int_equal(counters(b)->refused_unknown_key, 0);
+	assert_int_equal(counters(b)->retransmitted, 2);
+	fix_relay_free(&next);
+}
+
 /* Refusals. */
 
 static void test_refused_unopened(void **state)
@@ -1663,6 +1758,8 @@ int main(void)
 		T(test_refused_is_not_remembered),
 		T(test_replay_after_restart),
 		T(test_forgery_does_not_spend_ephemeral),
+		T(test_onion_keys_change),
+		T(test_onion_key_wiped_meanwhile),
 		T(test_refused_unopened),
 		T(test_refused_opened),
 		T(test_bad_payload_is_sealed),

@@ -82,7 +82,7 @@ enum ctrl_type {
 enum ctrl_status {
 	CTRL_OK = 0,
 	CTRL_MALFORMED = 1,	    /* the payload does not parse or names something impossible */
-	CTRL_UNKNOWN_KEY = 2,	    /* no such onion key: the originator's network file is old */
+	CTRL_UNKNOWN_KEY = 2,	    /* no such onion key: what the originator knows of the relay is old */
 	CTRL_DECRYPT = 3,	    /* message 1 does not open with that key */
 	CTRL_REPLAY = 4,	    /* seen before */
 	CTRL_EXPIRED = 5,	    /* `expires` has passed, or lies too far ahead */
