@@ -44,7 +44,7 @@ static const struct command commands[] = {
 	  run_key_authority },
 	{ "key relay", "DIR", "make a relay's keys", 0, 0, 1, 1, run_key_relay },
 	{ "relay descriptor", "", "print a relay's signed descriptor",
-	  DESCRIPTOR_REQUIRED | OPT_BIT(OPT_GUARD) | OPT_BIT(OPT_EXIT), DESCRIPTOR_REQUIRED, 0, 0,
+	  DESCRIPTOR_REQUIRED | OPT_BIT(OPT_STATE) | OPT_BIT(OPT_GUARD) | OPT_BIT(OPT_EXIT), DESCRIPTOR_REQUIRED, 0, 0,
 	  run_relay_descriptor },
 	{ "network make", "DESCRIPTOR...", "make and sign a network file of relay descriptors",
 	  MAKE_REQUIRED | OPT_BIT(OPT_LINK_MTU), MAKE_REQUIRED, 1, NO_LIMIT, run_network_make },

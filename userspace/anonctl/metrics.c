@@ -26,6 +26,8 @@ static const struct {
 	{ NULL, "links", "anond_links", "Overlay links that are up." },
 	{ "counters", "half_open", "anond_circuits_half_open", "Circuits being built." },
 	{ "counters", "replay_entries", "anond_replay_entries", "CREATE messages that are remembered." },
+	{ "onion_keys", "current", "anond_onion_key_id", "Number of the relay's onion key." },
+	{ "onion_keys", "replaced_at", "anond_onion_key_replaced_seconds", "When another takes its place, Unix time." },
 	{ "network", "relays", "anond_network_relays", "Relays in the network file." },
 	{ "network", "valid_until", "anond_network_valid_until_seconds", "When the network file expires, Unix time." },
 };

@@ -9,6 +9,7 @@
 #include "directory/file.h"
 #include "directory/keys.h"
 #include "directory/network.h"
+#include "directory/onion_store.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/secmem.h"
@@ -76,6 +77,21 @@ static int add_address(const char *text, struct relay *relay, struct error *err)
 	return error_set(err, -EINVAL, "--address: %.60s is no IP address", text);
 }
 
+/* The relay's present onion key: of its state directory if it is named and has one, else the first. */
+static int add_onion(const struct arguments *a, const struct relay_keys *keys, struct relay *relay, struct error *err)
+{
+	_cleanup_onion_keys_ struct onion_keys *onion = NULL;
+	struct relay_facts facts = { .relay = *relay };
+	const char *dir = a->value[OPT_KEYS], *state = arguments_has(a, OPT_STATE) ? a->value[OPT_STATE] : NULL;
+	int r = onion_keys_open(state, dir, &keys->id, false, clock_wall_s(), &onion, err);
+
+	if (r < 0)
+		return r;
+	onion_keys_facts(onion, &facts);
+	*relay = facts.relay;
+	return 0;
+}
+
 int run_relay_descriptor(const struct call *call)
 {
 	const struct arguments *a = call->args;
@@ -93,11 +109,11 @@ int run_relay_descriptor(const struct call *call)
 		if (add_address(a->values[OPT_ADDRESS][i], &relay, &err) < 0)
 			return call_fail(call, STATUS_USAGE, "%s", err.text);
 	r = relay_keys_load(a->value[OPT_KEYS], &keys, &err);
+	if (r == 0)
+		r = add_onion(a, keys, &relay, &err);
 	if (r < 0)
 		return fail(call, r, &err);
 	relay.id = keys->id;
-	relay.onion_key_id = keys->onion_id;
-	memcpy(relay.onion_key, keys->onion_public, sizeof(relay.onion_key));
 	memcpy(relay.link_key, keys->link_public, sizeof(relay.link_key));
 	r = descriptor_make(&relay, keys->identity_seed, &text, &err);
 	if (r == -EINVAL)

@@ -37,6 +37,7 @@ const struct option_info option_infos[N_OPTS] = {
 	[OPT_HTTP] = { "http", NULL, "answer one HTTP request on standard input and output", false },
 	[OPT_EXCEPT] = { "except", "PREFIX", "destinations that it does not carry, reached directly", true },
 	[OPT_GROUP] = { "group", "GROUP", "only this group's packets; it stands in `groups` of anond.conf", true },
+	[OPT_STATE] = { "state", "DIR", "the relay's `state`, if it replaces its onion key", false },
 	[OPT_OWN] = { "own", "N", "the number of the network, 1 unless said", false },
 };
 

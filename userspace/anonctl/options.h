@@ -40,6 +40,7 @@ enum opt {
 	OPT_OWN,
 	OPT_EXCEPT,
 	OPT_GROUP,
+	OPT_STATE,
 	N_OPTS,
 };
 

@@ -374,6 +374,26 @@ static void put_numbers(const json_t *body, const char *name, FILE *out)
 	}
 }
 
+/* "7; another takes its place in 6 d", "7; 8 takes its place in 5 h", "8; 7 is opened too". */
+static void put_onion_keys(const json_t *keys, const struct show_time *now, FILE *out)
+{
+	const json_t *next = json_object_get(keys, "next"), *at = json_object_get(keys, "replaced_at");
+	const json_t *other = next && !at ? next : json_object_get(keys, "previous");
+	char text[JOIN_MAX], id[TABLE_CELL], when[TABLE_CELL];
+	int n;
+
+	if (!keys)
+		return;
+	n = snprintf(text, sizeof(text), "%s", scalar(json_object_get(keys, "current"), id));
+	if (at)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "; %s takes its place in %s",
+			      next ? scalar(next, id) : "another",
+			      duration(json_integer_value(at) - (json_int_t)now->wall_s, when));
+	if (other)
+		snprintf(text + n, sizeof(text) - (size_t)n, "; %s is opened too", scalar(other, id));
+	put_line(out, "onion key", text);
+}
+
 void show_status(const json_t *body, const struct show_time *now, FILE *out)
 {
 	const json_t *net = json_object_get(body, "network"), *charon = json_object_get(body, "charon");
@@ -387,6 +407,7 @@ void show_status(const json_t *body, const struct show_time *now, FILE *out)
 		snprintf(list, sizeof(list), "yes, for %s at most", duration(int_of(body, "draining"), buf));
 		put_line(out, "draining", list);
 	}
+	put_onion_keys(json_object_get(body, "onion_keys"), now, out);
 	put_line(out, "links", scalar(json_object_get(body, "links"), buf));
 	put_line(out, "relays", scalar(json_object_get(net, "relays"), buf));
 	put_line(out, "link MTU", scalar(json_object_get(net, "link_mtu"), buf));

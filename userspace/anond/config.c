@@ -223,6 +223,10 @@ static const struct option options[] = {
 	LIST(NULL, "lan", parse_lan, "gateway: the interfaces behind which its hosts are"),
 	LIST(NULL, "groups", parse_group, "client: the groups, by name or number, that a circuit may be asked for"),
 	BOOL(NULL, "guard", guard, "true", "relay: take anonymous clients"),
+	UINT(NULL, "onion-key-life", onion.life_s, "604800", 60, 31536000, 1,
+	     "relay: seconds until another onion key takes the place of one"),
+	UINT(NULL, "onion-key-overlap", onion.overlap_s, "86400", 10, 15768000, 1,
+	     "relay: seconds that an onion key is announced before, and opened after; less than half of its life"),
 
 	UINT("timings", "create-timeout", timing.create_timeout_ms, NULL, 1, 300, 1000,
 	     "seconds to wait for the answer to CREATE"),
@@ -529,6 +533,8 @@ static int check(struct config *conf, struct error *err)
 	if (!(conf->roles & ROLE_GATEWAY) && conf->lans.n)
 		return error_set(err, -EINVAL,
 				 "lan: only a gateway has one; without this role its hosts are not protected");
+	if (2 * conf->onion.overlap_s >= conf->onion.life_s)
+		return error_set(err, -EINVAL, "onion-key-overlap: not less than half of onion-key-life");
 	if (conf->n_groups && !(conf->roles & ROLE_CLIENT))
 		return error_set(err, -EINVAL, "groups: only a client has some");
 	if (check_path("network", conf->network, 4000, err) < 0 || check_path("keys", conf->keys, 4000, err) < 0 ||

@@ -12,6 +12,7 @@
 
 #include "circuit/origin.h"
 #include "circuit/relay.h"
+#include "directory/onion_keys.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "model/circuit.h"
@@ -50,7 +51,10 @@ struct config {
 	bool guard;		     /* relay: take anonymous clients */
 	struct lans lans;	     /* gateway: behind which its hosts are; else empty */
 	struct origin_timing timing; /* lifetime_s too; what has no option is origin_timing_default's */
-	struct relay_limits limits;  /* what has no option is relay_limits_default's */
+	struct onion_schedule onion; /* relay, if replace_onion */
+	/* Relay: it publishes what its onion key is, and replaces it. Else the network file names the key for it. */
+	bool replace_onion;
+	struct relay_limits limits; /* what has no option is relay_limits_default's */
 	struct {
 		uint32_t rekey_s, ike_rekey_s, dpd_s;
 	} link;

@@ -244,6 +244,8 @@ static void req_status(struct daemon *d, struct control_conn *conn, const json_t
 		      (int)(d->client ? client_role_circuits(d->client) : relay_role_circuits(d->relay)), "links",
 		      (int)overlay_links_up(daemon_overlay(d)), "counters",
 		      d->relay ? relay_role_counters_json(d->relay) : json_object(), "drops", drops);
+	if (d->relay)
+		json_object_set_new(j, "onion_keys", relay_role_onion_json(d->relay));
 	if (d->relay && relay_role_drains(d->relay) >= 0)
 		json_object_set_new(j, "draining", json_integer((json_int_t)relay_role_drains(d->relay)));
 	control_reply(conn, REPLY_OK, j);

@@ -20,7 +20,8 @@ struct daemon {
 	struct config *conf;
 	bool protects; /* a client: what was selected is to be blocked even if it cannot start */
 	struct network *net;
-	struct relay_keys *keys; /* relay, else NULL */
+	struct relay_keys *keys;  /* relay, else NULL */
+	struct onion_keys *onion; /* likewise */
 	struct kernel *kernel;
 	struct kernel_events *events;
 	ev_io io_route, io_xfrm, io_nft;

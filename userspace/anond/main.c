@@ -185,6 +185,14 @@ static int check_newest(const struct daemon *d, struct error *err)
 	return 0;
 }
 
+static int onion_open(struct daemon *d, struct error *err)
+{
+	onion_keys_free(d->onion);
+	d->onion = NULL;
+	return onion_keys_open(d->conf->state, d->conf->keys, &d->keys->id, d->conf->replace_onion, clock_wall_s(),
+			       &d->onion, err);
+}
+
 /* Configuration, keys and network file: nothing outside this process changes. */
 static int load(struct daemon *d, const char *path, struct error *err)
 {
@@ -196,6 +204,8 @@ static int load(struct daemon *d, const char *path, struct error *err)
 	d->protects = d->conf->roles & ROLE_CLIENT;
 	if (d->conf->roles & ROLE_RELAY) {
 		r = relay_keys_load(d->conf->keys, &d->keys, err);
+		if (r == 0)
+			r = onion_open(d, err);
 		if (r < 0)
 			return r;
 	}
@@ -234,13 +244,14 @@ static int directory(const char *path, mode_t mode, const struct account *owner,
 	return r < 0 ? error_set(err, r, "%s: %s", path, strerror(-r)) : 0;
 }
 
-/* It may have been written under another name. */
-static void give_selections(const char *state, const struct account *owner)
+/* They may have been written under another name. */
+static void give_files(const char *state, const struct account *owner)
 {
+	static const char *const files[] = { SELECTIONS_FILE, ONION_KEYS_FILE };
 	_cleanup_close_ int dir = open(state, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (dir >= 0)
-		(void)!fchownat(dir, SELECTIONS_FILE, owner->uid, owner->gid, AT_SYMLINK_NOFOLLOW);
+	for (size_t i = 0; dir >= 0 && i < ARRAY_SIZE(files); i++)
+		(void)!fchownat(dir, files[i], owner->uid, owner->gid, AT_SYMLINK_NOFOLLOW);
 }
 
 static int directories(const struct config *conf, const struct account *owner, struct error *err)
@@ -250,7 +261,7 @@ static int directories(const struct config *conf, const struct account *owner, s
 	if (directory(conf->state, 0700, owner, &why) < 0)
 		log_warn("what should outlive a restart of the host will not, and no circuit can be asked for: %s",
 			 why.text);
-	give_selections(conf->state, owner);
+	give_files(conf->state, owner);
 	return directory(conf->run, 0750, owner, err);
 }
 
@@ -272,6 +283,25 @@ static int groups_start(const struct config *conf, struct error *err)
 	return conf->roles & ROLE_CLIENT ? kernel_groups_mark(conf->groups, conf->n_groups, err) : 0;
 }
 
+/*
+ * Once more, for an anond that has just ended may have changed them since load(); and the first key, if it has been
+ * replaced, goes while we may write to its directory.
+ */
+static int onion_start(struct daemon *d, struct error *err)
+{
+	struct error why = { "" };
+	int r = d->keys ? onion_open(d, err) : 0;
+
+	if (r < 0 || !d->keys || !d->conf->replace_onion)
+		return r;
+	r = onion_keys_erase_first(d->conf->keys, d->onion, &why);
+	if (r > 0)
+		log_notice("the first onion key, which is not used any more, is erased");
+	else if (r < 0)
+		log_warn("the first onion key, which is not used any more, cannot be erased; do it: %s", why.text);
+	return 0;
+}
+
 /* What needs privileges beyond CAP_NET_ADMIN comes before the drop, everything else after it. */
 static int start(struct daemon *d, const struct account *account, struct error *err)
 {
@@ -283,6 +313,8 @@ static int start(struct daemon *d, const struct account *account, struct error *
 	r = lock_take(d->conf->run, &d->lock, err);
 	if (r == 0)
 		r = groups_start(d->conf, err);
+	if (r == 0)
+		r = onion_start(d, err);
 	if (r < 0)
 		return r;
 	r = echo_new(d->loop, on_echo, d, &d->echo);
@@ -353,6 +385,7 @@ static int roles_start(struct daemon *d, struct error *err)
 			.conf = d->conf,
 			.net = d->net,
 			.keys = d->keys,
+			.onion = d->onion,
 			.drained = on_drained,
 			.ctx = d,
 		};
@@ -408,6 +441,7 @@ static void daemon_free(struct daemon *d)
 		kernel_free(d->kernel);
 	network_free(d->net);
 	relay_keys_free(d->keys);
+	onion_keys_free(d->onion);
 	config_free(d->conf);
 	if (d->lock >= 0)
 		close(d->lock);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "anond/journal.h"
+#include "anond/onion_rotation.h"
 #include "anond/record.h"
 #include "anond/refusals.h"
 #include "lib/clock.h"
@@ -21,7 +22,8 @@ struct saved {
 
 struct relay_role {
 	struct relay_role_config c;
-	struct onion_key onion;
+	struct onion_rotation *rotation;
+	struct onion_key onion[ONION_KEYS_MAX]; /* that the engine opens */
 	struct relay_engine *engine;
 	struct overlay *overlay;
 	struct journal *journal;
@@ -545,8 +547,8 @@ static int engine_start(struct relay_role *r, struct error *err)
 	const struct config *conf = r->c.conf;
 	struct relay_engine_config ec = {
 		.id = r->c.keys->id,
-		.onion_keys = &r->onion,
-		.n_onion_keys = 1,
+		.onion_keys = r->onion,
+		.n_onion_keys = onion_rotation_held(r->rotation, r->onion),
 		.exit = conf->roles & ROLE_EXIT,
 		.inner4_enabled = conf->exit.inner4_enabled,
 		.inner4 = conf->exit.inner4,
@@ -559,12 +561,56 @@ static int engine_start(struct relay_role *r, struct error *err)
 	};
 	int e;
 
-	r->onion = (struct onion_key){ .id = r->c.keys->onion_id, .secret = r->c.keys->onion_secret };
 	e = relay_engine_new(&ec, &r->engine);
 	if (e < 0)
 		return error_set(err, e, "cannot start the circuit engine: %s", strerror(-e));
 	e = state_open(r, "relay-replays", load_replay, &r->replays, err);
 	return e < 0 ? e : state_open(r, "relay-circuits", load_line, &r->journal, err);
+}
+
+/* ---- onion keys ---- */
+
+static void on_onion_keys(void *ctx, bool announce)
+{
+	struct relay_role *r = ctx;
+
+	relay_engine_set_onion_keys(r->engine, r->onion, onion_rotation_held(r->rotation, r->onion));
+	if (announce && r->c.onion_changed)
+		r->c.onion_changed(r->c.ctx);
+}
+
+static int rotation_start(struct relay_role *r, struct error *err)
+{
+	const struct onion_rotation_config oc = {
+		.loop = r->c.loop,
+		.conf = r->c.conf,
+		.id = &r->c.keys->id,
+		.keys = r->c.onion,
+		.changed = on_onion_keys,
+		.ctx = r,
+	};
+
+	return onion_rotation_new(&oc, &r->rotation, err);
+}
+
+/* Clients take the key from there, if the relay does not publish it itself. */
+static void look_at_own_key(const struct relay_role *r)
+{
+	const struct relay *self = network_find(r->c.net, &r->c.keys->id);
+
+	if (!r->c.conf->replace_onion && self && !onion_keys_have(r->c.onion, self->onion_key_id))
+		log_warn("the network file names another onion key of this relay than it has: no circuit can be built "
+			 "through it");
+}
+
+void relay_role_onion(const struct relay_role *r, struct relay_facts *ret)
+{
+	onion_keys_facts(r->c.onion, ret);
+}
+
+json_t *relay_role_onion_json(const struct relay_role *r)
+{
+	return onion_rotation_json(r->rotation);
 }
 
 int relay_role_new(const struct relay_role_config *conf, struct relay_role **ret, struct error *err)
@@ -579,7 +625,9 @@ int relay_role_new(const struct relay_role_config *conf, struct relay_role **ret
 	r->tick.data = r;
 	ev_init(&r->deadline, on_deadline);
 	r->deadline.data = r;
-	e = base_apply(r, err);
+	e = rotation_start(r, err);
+	if (e == 0)
+		e = base_apply(r, err);
 	if (e == 0)
 		e = engine_start(r, err);
 	if (e == 0) {
@@ -604,6 +652,7 @@ int relay_role_new(const struct relay_role_config *conf, struct relay_role **ret
 		relay_role_free(r, true);
 		return e;
 	}
+	look_at_own_key(r);
 	refusals_init(&r->refusals, conf->loop, relay_engine_counters(r->engine));
 	arm(r);
 	*ret = r;
@@ -698,6 +747,7 @@ void relay_role_free(struct relay_role *r, bool leave)
 		base_remove(r);
 	}
 	overlay_free(r->overlay);
+	onion_rotation_free(r->rotation);
 	relay_engine_free(r->engine);
 	journal_close(r->journal);
 	journal_close(r->replays);
@@ -708,9 +758,11 @@ int relay_role_set_network(struct relay_role *r, const struct network *net)
 {
 	int e = overlay_set_network(r->overlay, net);
 
-	if (e == 0)
-		r->c.net = net;
-	return e;
+	if (e < 0)
+		return e;
+	r->c.net = net;
+	look_at_own_key(r);
+	return 0;
 }
 
 struct overlay *relay_role_overlay(struct relay_role *r)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A relay or exit: the engine's actions carried out, its table kept over a crash. */
+/* A relay or exit: the engine's actions carried out, its table kept over a crash, its onion keys replaced. */
 #pragma once
 
 #include "anond/overlay.h"
+#include "directory/onion_store.h"
 
 struct relay_role;
 
@@ -12,6 +13,9 @@ struct relay_role_config {
 	const struct config *conf;
 	const struct network *net;
 	const struct relay_keys *keys;
+	struct onion_keys *onion; /* of onion_keys_open; the role changes it */
+	/* The descriptor has to name other onion keys (relay_role_onion): publish one. May be NULL. */
+	void (*onion_changed)(void *ctx);
 	void (*drained)(void *ctx); /* the last circuit is gone after relay_role_drain; may come more than once */
 	void *ctx;
 };
@@ -25,6 +29,9 @@ int relay_role_set_network(struct relay_role *r, const struct network *net);
 struct overlay *relay_role_overlay(struct relay_role *r);
 size_t relay_role_circuits(const struct relay_role *r);
 json_t *relay_role_counters_json(const struct relay_role *r);
+/* Sets the onion keys of a descriptor's facts: the current one, and the next if there is one. */
+void relay_role_onion(const struct relay_role *r, struct relay_facts *ret);
+json_t *relay_role_onion_json(const struct relay_role *r); /* of onion_rotation_json */
 /*
  * The relay's circuits for its operator, the busiest first, RELAY_LIST_MAX at most: a number, what they carried, when
  * they end. NULL: the kernel's word could not be had.

@@ -64,6 +64,23 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_len, struct 
 	return 0;
 }
 
+int file_read_secret(int dir, const char *name, int flags, const char *shown, void *buf, size_t cap, size_t *ret_len,
+		     struct error *err)
+{
+	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
+	struct stat st;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_set(err, -errno, "%s: %s", shown, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, -EINVAL, "%s: not a regular file", shown);
+	if (st.st_mode & 077)
+		return error_set(err, -EACCES, "%s: others than its owner may read or write it; chmod go-rwx", shown);
+	r = file_read_fd(fd, buf, cap, ret_len);
+	return r < 0 ? error_set(err, r, "%s: %s", shown, strerror(-r)) : 0;
+}
+
 static int write_all(int fd, const uint8_t *data, size_t len)
 {
 	while (len > 0) {
@@ -134,4 +151,97 @@ int file_replace(const char *path, const void *data, size_t len, mode_t mode, st
 	}
 	r = sync_parent(path);
 	return r < 0 ? error_set(err, r, "%s: %s", path, strerror(-r)) : 0;
+}
+
+static int overwrite(int fd, off_t size)
+{
+	static const uint8_t zeros[FILE_SECRET_MAX];
+
+	return write_all(fd, zeros, size < (off_t)sizeof(zeros) ? (size_t)size : sizeof(zeros));
+}
+
+int file_wipe(const char *path, struct error *err)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	int r;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_set(err, -errno, "%s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, -EINVAL, "%s: not a regular file", path);
+	r = st.st_nlink == 1 ? overwrite(fd, st.st_size) : 0;
+	if (r == 0 && unlink(path) < 0)
+		r = -errno;
+	if (r == 0)
+		r = sync_parent(path);
+	return r < 0 ? error_set(err, r, "%s: %s", path, strerror(-r)) : 0;
+}
+
+static int wipe_beside(const char *path, const char *suffix, struct error *err)
+{
+	_cleanup_free_ char *beside = NULL;
+
+	if (asprintf(&beside, "%s%s", path, suffix) < 0) {
+		beside = NULL;
+		return error_set(err, -ENOMEM, "%s: out of memory", path);
+	}
+	return file_wipe(beside, err);
+}
+
+int file_wipe_rest(const char *path, struct error *err)
+{
+	int r = wipe_beside(path, ".new", err);
+
+	return r < 0 ? r : wipe_beside(path, ".old", err);
+}
+
+/* The old keeps a name, .old, until it is overwritten: so a crash between leaves it where it is found. */
+static int exchange(const char *path, const char *fresh, struct error *err)
+{
+	_cleanup_free_ char *old = NULL;
+	int r = 0;
+
+	if (asprintf(&old, "%s.old", path) < 0) {
+		old = NULL;
+		return error_set(err, -ENOMEM, "%s: out of memory", path);
+	}
+	if (link(path, old) < 0 && errno != ENOENT)
+		r = -errno;
+	if (r == 0 && rename(fresh, path) < 0)
+		r = -errno;
+	if (r == 0)
+		r = sync_parent(path);
+	return r < 0 ? error_set(err, r, "%s: %s", path, strerror(-r)) : 0;
+}
+
+static int write_fresh(const char *fresh, const void *data, size_t len, struct error *err)
+{
+	_cleanup_close_ int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r = fd < 0 ? -errno : write_all(fd, data, len);
+
+	return r < 0 ? error_set(err, r, "%s: %s", fresh, strerror(-r)) : 0;
+}
+
+int file_replace_secret(const char *path, const void *data, size_t len, struct error *err)
+{
+	_cleanup_free_ char *fresh = NULL;
+	int r = len > FILE_SECRET_MAX ? error_set(err, -EFBIG, "%s: too large", path) : file_wipe_rest(path, err);
+
+	if (r < 0)
+		return r;
+	if (asprintf(&fresh, "%s.new", path) < 0) {
+		fresh = NULL;
+		return error_set(err, -ENOMEM, "%s: out of memory", path);
+	}
+	r = write_fresh(fresh, data, len, err);
+	if (r == 0)
+		r = exchange(path, fresh, err);
+	if (r < 0) {
+		file_wipe_rest(path, NULL);
+		return r;
+	}
+	return file_wipe_rest(path, err);
 }

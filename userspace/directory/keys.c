@@ -31,14 +31,6 @@ static const struct kind relay_kinds[] = {
 static const struct kind network_kind = { NULL, "anond-network-key", false };
 static const struct kind authority_kind = { NULL, "anond-authority-key", false };
 
-static int refuse_shared(const char *path, const struct stat *st, mode_t forbidden, struct error *err)
-{
-	if (st->st_mode & forbidden)
-		return error_set(err, -EACCES, "%s: others than its owner may %s it; chmod go-rwx", path,
-				 S_ISDIR(st->st_mode) ? "write to" : "read or write");
-	return 0;
-}
-
 /* Splits the next word off *line (NUL-terminated, one space between words). NULL if there is none. */
 static char *next_word(char **line)
 {
@@ -90,24 +82,15 @@ static int parse_line(char *line, const struct kind *kind, uint32_t *ret_id, uin
 static int load_at(int dir, const char *name, const char *shown, const struct kind *kind, uint32_t *ret_id,
 		   uint8_t ret[KEY_LEN], struct error *err)
 {
-	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	_cleanup_secmem_ char *line = secmem_alloc(LINE_MAX_LEN);
-	struct stat st;
-	size_t len;
+	size_t len = 0;
 	int r;
 
 	if (!line)
 		return error_set(err, -ENOMEM, "%s: no locked memory", shown);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_set(err, -errno, "%s: %s", shown, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return error_set(err, -EINVAL, "%s: not a regular file", shown);
-	r = refuse_shared(shown, &st, 077, err);
-	if (r < 0)
-		return r;
-	r = file_read_fd(fd, line, LINE_MAX_LEN - 1, &len);
+	r = file_read_secret(dir, name, 0, shown, line, LINE_MAX_LEN - 1, &len, err);
 	if (r < 0 && r != -EFBIG)
-		return error_set(err, r, "%s: %s", shown, strerror(-r));
+		return r;
 	if (r == -EFBIG || memchr(line, '\0', len) || parse_line(line, kind, ret_id, ret) < 0)
 		return error_set(err, -EINVAL, "%s: not one line \"%s %sKEY\"", shown, kind->word,
 				 kind->has_id ? "ID " : "");
@@ -166,19 +149,14 @@ int relay_keys_make(const char *dir, struct error *err)
 
 static int open_dir(const char *dir, struct error *err)
 {
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
-	int r;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_set(err, -errno, "%s: %s", dir, strerror(errno));
-	r = fstat(fd, &st) < 0 ? error_set(err, -errno, "%s: %s", dir, strerror(errno))
-			       : refuse_shared(dir, &st, 022, err);
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	return fd;
+	if (st.st_mode & 022)
+		return error_set(err, -EACCES, "%s: others than its owner may write to it; chmod go-rwx", dir);
+	return steal_fd(&fd);
 }
 
 static int load_one(int dir_fd, const char *dir, int which, uint32_t *ret_id, uint8_t ret[KEY_LEN], struct error *err)
@@ -211,17 +189,32 @@ int relay_keys_load(const char *dir, struct relay_keys **ret, struct error *err)
 		return error_set(err, -ENOMEM, "%s: no locked memory", dir);
 	r = load_one(fd, dir, IDENTITY, &no_id, k->identity_seed, err);
 	if (r == 0)
-		r = load_one(fd, dir, ONION, &k->onion_id, k->onion_secret, err);
-	if (r == 0)
 		r = load_one(fd, dir, LINK, &no_id, k->link_seed, err);
 	if (r < 0)
 		return r;
 	seed_public(k->identity_seed, k->id.b);
 	seed_public(k->link_seed, k->link_public);
-	crypto_scalarmult_base(k->onion_public, k->onion_secret);
 	*ret = k;
 	k = NULL;
 	return 0;
+}
+
+int relay_onion_load(const char *dir, struct onion_pair *ret, struct error *err)
+{
+	_cleanup_close_ int fd = open_dir(dir, err);
+	int r = fd < 0 ? fd : load_one(fd, dir, ONION, &ret->id, ret->secret, err);
+
+	if (r == 0)
+		crypto_scalarmult_base(ret->public_key, ret->secret);
+	return r;
+}
+
+int relay_onion_erase(const char *dir, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	int r = join(dir, relay_kinds[ONION].file, &path, err);
+
+	return r < 0 ? r : file_wipe(path, err);
 }
 
 void relay_keys_free(struct relay_keys *k)

@@ -2,7 +2,7 @@
 /*
  * Key files. Each is one line, `<kind> <base64 of 32 bytes>`, and for the onion key `<kind> <id> <base64>`:
  *   DIR/identity  anond-identity-key   Ed25519 seed: who the relay is
- *   DIR/onion     anond-onion-key      X25519 secret: opens CREATE
+ *   DIR/onion     anond-onion-key      X25519 secret: opens CREATE; a relay that replaces it (onion_keys.h) erases it
  *   DIR/link      anond-link-key       Ed25519 seed: raw public key authentication of the IKE links
  *   FILE          anond-network-key    Ed25519 seed: signs the network file; FILE.pub is the public key, base64
  *   FILE          anond-authority-key  Ed25519 seed: signs votes and consensus; FILE.pub as well
@@ -26,16 +26,24 @@ struct relay_keys {
 	uint8_t identity_seed[KEY_LEN];
 	uint8_t link_public[KEY_LEN];
 	uint8_t link_seed[KEY_LEN];
-	uint32_t onion_id;
-	uint8_t onion_public[KEY_LEN];
-	uint8_t onion_secret[KEY_LEN];
+};
+
+/* In secmem. */
+struct onion_pair {
+	uint32_t id; /* names it in CREATE */
+	uint8_t public_key[KEY_LEN], secret[KEY_LEN];
 };
 
 /* Draws the keys and writes them into dir, which is made (0700) if it does not exist. -EEXIST if one is there. */
 int relay_keys_make(const char *dir, struct error *err);
-/* -EACCES: its mode; -EINVAL: not a key file of that kind; -ENOMEM; what open(2) and read(2) return. */
+/* Identity and link key. -EACCES: its mode; -EINVAL: not a key file of that kind; -ENOMEM; what open(2) and read(2)
+ * return. */
 int relay_keys_load(const char *dir, struct relay_keys **ret, struct error *err);
 void relay_keys_free(struct relay_keys *k);
+/* DIR/onion. Errors as relay_keys_load; -ENOENT also where the relay has erased it. */
+int relay_onion_load(const char *dir, struct onion_pair *ret, struct error *err);
+/* Overwrites and removes DIR/onion. Errors of file_wipe. */
+int relay_onion_erase(const char *dir, struct error *err);
 
 /* Makes file and file.pub. -EEXIST if one of them is there. */
 int network_key_make(const char *file, struct error *err);

@@ -33,6 +33,7 @@ struct bed {
 	struct fix_relay own, prev;
 	struct config conf;
 	struct relay_keys keys;
+	struct onion_keys onion;
 };
 
 static int setup(void **state)
@@ -54,7 +55,7 @@ static int setup(void **state)
 	b->conf.exit.inner4_enabled = true;
 	b->conf.exit.inner4 = (struct prefix){ .family = AF_INET, .len = 12, .a4 = { htonl(0x64600000) } };
 	b->keys.id = b->own.desc.id;
-	b->keys.onion_id = b->own.desc.onion_key_id;
+	b->onion.current.id = b->own.desc.onion_key_id;
 	*state = b;
 	return 0;
 }
@@ -157,9 +158,12 @@ static struct network *make_net(const struct bed *b)
 static void start(struct bed *b)
 {
 	struct network *net = make_net(b);
-	const struct relay_role_config rc = {
-		.loop = ev_default_loop(0), .kernel = b->kernel, .conf = &b->conf, .net = net, .keys = &b->keys
-	};
+	const struct relay_role_config rc = { .loop = ev_default_loop(0),
+					      .kernel = b->kernel,
+					      .conf = &b->conf,
+					      .net = net,
+					      .keys = &b->keys,
+					      .onion = &b->onion };
 	struct relay_role *role = NULL;
 	struct error err = { 0 };
 

@@ -8,12 +8,14 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <ftw.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +24,7 @@
 #include "anonctl/client.h"
 #include "anonctl/show.h"
 #include "directory/network.h"
+#include "directory/onion_store.h"
 #include "lib/cleanup.h"
 #include "lib/reply.h"
 #include "model/prefix.h"
@@ -409,13 +412,18 @@ static void human(void **state)
 	shows("circuit list", "200 {\"circuits\":[],\"relayed\":[],\"total\":0}\n", "no circuits\n");
 	shows("metrics",
 	      "200 {\"uptime\":7,\"circuits\":3,\"links\":2,\"counters\":{\"created\":9,\"circuits\":4,\"half_open\":1,"
-	      "\"a\\\"b\":1},\"drops\":{\"drop_policy\":5},\"network\":{\"relays\":3},\"draining\":60}\n",
+	      "\"a\\\"b\":1},\"drops\":{\"drop_policy\":5},\"network\":{\"relays\":3},\"draining\":60,"
+	      "\"onion_keys\":{\"current\":7,\"previous\":6,\"replaced_at\":1800000000}}\n",
 	      "# HELP anond_uptime_seconds Since the daemon started.\n# TYPE anond_uptime_seconds gauge\n"
 	      "anond_uptime_seconds 7\n"
 	      "# HELP anond_circuits Circuits that carry packets.\n# TYPE anond_circuits gauge\nanond_circuits 3\n"
 	      "# HELP anond_links Overlay links that are up.\n# TYPE anond_links gauge\nanond_links 2\n"
 	      "# HELP anond_circuits_half_open Circuits being built.\n# TYPE anond_circuits_half_open gauge\n"
 	      "anond_circuits_half_open 1\n"
+	      "# HELP anond_onion_key_id Number of the relay's onion key.\n# TYPE anond_onion_key_id gauge\n"
+	      "anond_onion_key_id 7\n"
+	      "# HELP anond_onion_key_replaced_seconds When another takes its place, Unix time.\n"
+	      "# TYPE anond_onion_key_replaced_seconds gauge\nanond_onion_key_replaced_seconds 1800000000\n"
 	      "# HELP anond_network_relays Relays in the network file.\n# TYPE anond_network_relays gauge\n"
 	      "anond_network_relays 3\n"
 	      "# HELP anond_draining 1: no new circuits are taken.\n# TYPE anond_draining gauge\nanond_draining 1\n"
@@ -448,6 +456,16 @@ static void human(void **state)
 	      "200 {\"version\":\"0.1\",\"roles\":[\"relay\",\"exit\"],\"uptime\":60,\"charon\":{\"state\":\"ready\"},"
 	      "\"counters\":{\"created\":3,\"expired\":0}}\n",
 	      "version     0.1\nroles       relay, exit\nup for      60 s\ncharon      ready \ncounters: created 3\n");
+	/* A relay's onion keys: no replacing; alone; the next is announced; the one before is opened. */
+	shows("status", "200 {\"onion_keys\":{\"current\":7}}\n", "up for      0 s\nonion key   7\ncharon       \n");
+	shows("status", "200 {\"onion_keys\":{\"current\":7,\"replaced_at\":1}}\n",
+	      "up for      0 s\nonion key   7; another takes its place in 0 s\ncharon       \n");
+	shows("status", "200 {\"onion_keys\":{\"current\":7,\"next\":8,\"replaced_at\":1}}\n",
+	      "up for      0 s\nonion key   7; 8 takes its place in 0 s\ncharon       \n");
+	shows("status", "200 {\"onion_keys\":{\"current\":8,\"previous\":7,\"replaced_at\":1}}\n",
+	      "up for      0 s\nonion key   8; another takes its place in 0 s; 7 is opened too\ncharon       \n");
+	shows("status", "200 {\"onion_keys\":{\"current\":8,\"next\":9}}\n",
+	      "up for      0 s\nonion key   8; 9 is opened too\ncharon       \n");
 	shows("reload", "200 {\"relays\":3}\n", "network file read: 3 relays\n");
 	/* Members of a wrong type are nothing. */
 	shows("circuit list", "200 {\"circuits\":{\"a\":1}}\n", "no circuits\n");
@@ -534,6 +552,45 @@ static void files(void **state)
 	assert_non_null(strstr(err_text, "signature: not by"));
 }
 
+/* Of a relay that has replaced its onion key the descriptor names the present one. */
+static void descriptor_of_replaced_key(void **state)
+{
+	static const char cmd[] = "relay descriptor --keys %s/kr --name r --address 192.0.2.1 --state %s/state";
+	char keys[64], st[64], id[64];
+	struct relay_keys *rk = NULL;
+	struct onion_keys *k = NULL;
+	struct error err;
+
+	(void)state;
+	snprintf(keys, sizeof(keys), "%s/kr", dir);
+	snprintf(st, sizeof(st), "%s/state", dir);
+	assert_int_equal(run_in("key relay %s/kr", dir), STATUS_OK);
+	assert_int_equal(mkdir(st, 0700), 0);
+	assert_int_equal(relay_keys_load(keys, &rk, &err), 0);
+	assert_int_equal(onion_keys_open(st, keys, &rk->id, false, 1, &k, &err), 0);
+	snprintf(id, sizeof(id), "\"onion-key-id\":%u", k->current.id);
+	assert_int_equal(run_in(cmd, dir, dir), STATUS_OK); /* nothing is stored there yet */
+	assert_non_null(strstr(out_text, id));
+	onion_keys_follow(k, 1, 1);
+	onion_keys_take(k, ONION_MAKE, &rng_system);
+	onion_keys_take(k, ONION_PROMOTE, &rng_system);
+	onion_keys_take(k, ONION_DROP, &rng_system);
+	assert_int_equal(onion_store_save(st, &rk->id, k, &err), 0);
+	assert_int_equal(onion_keys_erase_first(keys, k, &err), 1);
+	assert_int_equal(run_in("relay descriptor --keys %s/kr --name r --address 192.0.2.1", dir), STATUS_FAILED);
+	snprintf(id, sizeof(id), "\"onion-key-id\":%u", k->current.id);
+	assert_int_equal(run_in(cmd, dir, dir), STATUS_OK);
+	assert_non_null(strstr(out_text, id));
+	/* Of another relay's state it is refused. */
+	assert_int_equal(run_in("key relay %s/ks", dir), STATUS_OK);
+	assert_int_equal(
+		run_in("relay descriptor --keys %s/ks --name r --address 192.0.2.1 --state %s/state", dir, dir),
+		STATUS_FAILED);
+	assert_non_null(strstr(err_text, "another identity"));
+	onion_keys_free(k);
+	relay_keys_free(rk);
+}
+
 static void prefixes(void **state)
 {
 	static const char *const bad[] = { "",
@@ -598,23 +655,20 @@ static int setup(void **state)
 	return setenv("ANOND_SOCKET", sock, 1);
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
 static int teardown(void **state)
 {
-	static const char *const left[] = { "net.key",	   "net.key.pub", "k1/identity", "k1/onion",	"k1/link",
-					    "k2/identity", "k2/onion",	  "k2/link",	 "k3/identity", "k3/onion",
-					    "k3/link",	   "d1",	  "d2",		 "d3",		"n",
-					    "n.sig",	   "k1",	  "k2",		 "k3" };
-
 	(void)state;
 	free(out_text);
 	free(err_text);
-	for (size_t i = 0; i < ARRAY_SIZE(left); i++) {
-		char path[128];
-
-		snprintf(path, sizeof(path), "%s/%s", dir, left[i]);
-		remove(path);
-	}
-	return rmdir(dir);
+	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int main(void)
@@ -630,6 +684,7 @@ int main(void)
 		cmocka_unit_test(human),
 		cmocka_unit_test(doctor),
 		cmocka_unit_test(files),
+		cmocka_unit_test(descriptor_of_replaced_key),
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(overlaps),
 	};

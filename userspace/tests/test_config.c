@@ -46,6 +46,9 @@ static void defaults(void **state)
 	assert_memory_equal(&c->timing, &origin_timing_default, sizeof(c->timing));
 	assert_memory_equal(&c->limits, &relay_limits_default, sizeof(c->limits));
 	assert_int_equal(c->link.rekey_s, 3600);
+	assert_int_equal(c->onion.life_s, 7 * 86400);
+	assert_int_equal(c->onion.overlap_s, 86400);
+	assert_false(c->replace_onion); /* in a network file nobody would learn of another key */
 	/* The greatest lifetime that may be asked for is the greatest that relays take. */
 	assert_int_equal(config_parse(KEY "lifetime = 7201", "f", &none, &err), -EINVAL);
 	assert_int_equal(relay_limits_default.lifetime_max, 7200);
@@ -66,6 +69,7 @@ static void every_option(void **state)
 		"# a comment\nrole = {relay, exit}\nnetwork = /n\n" KEY
 		"keys = /k\nrun = /r\nstate = /s\nuser = u\ngroup = g\n"
 		"vici = /v\nhops = 5\nsuite = chacha20poly1305\nlifetime = 61\nlog-level = debug\nguard = no\n"
+		"onion-key-life = 60\nonion-key-overlap = 29\n"
 		"timings { create-timeout = 2 keepalive-interval = 3 keepalive-misses = 4 }\n"
 		"limits { half-open = 5 half-open-per-link = 6 circuits = 7 circuits-per-link = 8\n"
 		" creates-per-second = 9 half-open-per-client = 10 circuits-per-client = 11\n"
@@ -92,6 +96,8 @@ static void every_option(void **state)
 	assert_int_equal(c->timing.lifetime_s, 61);
 	assert_int_equal(c->log_level, LOG_DEBUG);
 	assert_false(c->guard);
+	assert_int_equal(c->onion.life_s, 60);
+	assert_int_equal(c->onion.overlap_s, 29);
 	assert_int_equal(c->timing.create_timeout_ms, 2000);
 	assert_int_equal(c->timing.keepalive_ms, 3000);
 	assert_int_equal(c->timing.keepalive_misses, 4);
@@ -177,6 +183,11 @@ static void mistakes(void **state)
 		{ KEY "role = client\nrole = relay", "f:3: role: given twice" },
 		{ KEY "role = {client}\nrole += {relay}", "f:3: role: given twice" },
 		{ KEY "role = {client, bridge}", "f:2: role: a role is" },
+		{ KEY "onion-key-life = 59", "f:2: onion-key-life: not from 60 to 31536000" },
+		{ KEY "onion-key-overlap = 9", "f:2: onion-key-overlap: not from 10 to 15768000" },
+		{ KEY "onion-key-life = 60\nonion-key-overlap = 30", "f: onion-key-overlap: not less than half" },
+		{ KEY "onion-key-life = 61\nonion-key-overlap = 31", "f: onion-key-overlap: not less than half" },
+		{ KEY "onion-key-life = 172800", "f: onion-key-overlap: not less than half" },
 		{ KEY "guard = perhaps", "f:2: invalid boolean" },
 		{ KEY "suite = aes128gcm8", "f:2: suite: neither" },
 		{ KEY "log-level = loud", "f:2: log-level: not one of" },

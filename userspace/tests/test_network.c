@@ -371,7 +371,9 @@ static void descriptors(void **state)
 static void key_files(void **state)
 {
 	char *keys = in_dir("keys"), *identity = in_dir("keys/identity"), *onion = in_dir("keys/onion");
+	char *saved = in_dir("saved");
 	struct relay_keys *k = NULL, *again = NULL;
+	struct onion_pair pair = { 0 };
 	struct error err;
 	struct stat st;
 
@@ -386,7 +388,8 @@ static void key_files(void **state)
 	assert_int_equal(relay_keys_load(keys, &k, &err), 0);
 	assert_int_equal(relay_keys_load(keys, &again, &err), 0);
 	assert_memory_equal(k, again, sizeof(*k));
-	assert_false(sodium_is_zero(k->onion_secret, 32));
+	assert_int_equal(relay_onion_load(keys, &pair, &err), 0);
+	assert_false(sodium_is_zero(pair.secret, 32));
 	assert_memory_not_equal(k->identity_seed, k->link_seed, 32);
 	relay_keys_free(k);
 	relay_keys_free(again);
@@ -400,7 +403,14 @@ static void key_files(void **state)
 	chmod(keys, 0720);
 	assert_int_equal(relay_keys_load(keys, &k, &err), -EACCES);
 	chmod(keys, 0700);
-	assert_int_equal(rename(identity, in_dir("saved")), 0);
+	/* The relay has erased its first onion key: the others are of use without. */
+	assert_int_equal(rename(onion, saved), 0);
+	assert_int_equal(relay_onion_load(keys, &pair, &err), -ENOENT);
+	assert_int_equal(relay_keys_load(keys, &k, &err), 0);
+	relay_keys_free(k);
+	k = NULL;
+	assert_int_equal(rename(saved, onion), 0);
+	assert_int_equal(rename(identity, saved), 0);
 	assert_int_equal(link(onion, identity), 0); /* a key of another kind */
 	assert_int_equal(relay_keys_load(keys, &k, &err), -EINVAL);
 	unlink(identity);
