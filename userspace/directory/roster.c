@@ -28,7 +28,9 @@ struct member {
 	char *text;
 	size_t len;
 	struct server_descriptor d; /* facts_text is of text */
-	uint64_t known_since, answered, probed;
+	uint64_t known_since, probed;
+	/* What is kept of it beside its descriptor. failures: since it last answered. */
+	uint64_t posted, answered, failed, failures;
 	bool direct;
 	bool measured;
 	uint32_t kib;
@@ -102,9 +104,20 @@ static bool is_recent(uint64_t then, uint64_t now, uint64_t life)
 	return then != 0 && (then > now ? then - now : now - then) < life;
 }
 
+#define WAITS_MAX 24u
+
+/* It came anew itself, and not too soon after it failed. */
+static bool has_grace(const struct roster *r, const struct member *m, uint64_t now)
+{
+	uint64_t waits = m->failures < WAITS_MAX ? m->failures : WAITS_MAX;
+
+	return is_recent(m->posted, now, r->rules.probe_grace) &&
+	       (waits == 0 || m->posted > m->failed + waits * r->rules.probe_grace);
+}
+
 static bool answers(const struct roster *r, const struct member *m, uint64_t now)
 {
-	return r->rules.probe_life == 0 || is_recent(m->answered, now, r->rules.probe_life);
+	return r->rules.probe_life == 0 || is_recent(m->answered, now, r->rules.probe_life) || has_grace(r, m, now);
 }
 
 /* Whether its place is free for another one that can show more. */
@@ -116,7 +129,7 @@ static bool gives_place(const struct roster *r, const struct member *m, uint64_t
 /* And what it claims: not before it was asked, for a key may be anybody's claim. */
 static bool gives_claims(const struct roster *r, const struct member *m, uint64_t now)
 {
-	return !is_valid(m, now) || (!answers(r, m, now) && m->probed != 0);
+	return !is_valid(m, now) || (!answers(r, m, now) && m->failures != 0);
 }
 
 /* ---- claims ---- */
@@ -291,6 +304,8 @@ static int take(struct roster *r, char **text, size_t len, const struct server_d
 	if (e < 0)
 		return e;
 	m->direct |= origin.direct;
+	if (origin.direct)
+		m->posted = now;
 	put(r, m, *text, len, d);
 	*text = NULL;
 	return 1;
@@ -321,18 +336,26 @@ static int add(struct roster *r, const char *text, size_t len, struct origin ori
 	return take(r, &copy, len, &d, origin, now, err);
 }
 
-/* Before any signature is verified: most of what other authorities tell is known. */
-static bool is_known(const struct roster *r, const char *text, size_t len)
+/* Without looking at anything else of it. */
+static int identity_of(const char *text, size_t len, struct relay_id *ret)
 {
 	struct document_reader doc = document_reader_of(text, len);
 	struct document_line line;
 	struct error ignored;
-	struct relay_id id;
-	const struct member *m;
+	int e;
 
-	while (document_peek(&doc, &line, &ignored) > 0 && !document_is(&line, "identity"))
+	while ((e = document_peek(&doc, &line, &ignored)) > 0 && !document_is(&line, "identity"))
 		document_skip(&doc, &line);
-	if (doc.s == doc.end || document_bytes(&line.words, id.b, sizeof(id), &ignored) < 0)
+	return e > 0 ? document_bytes(&line.words, ret->b, sizeof(ret->b), &ignored) : -EINVAL;
+}
+
+/* Before any signature is verified: most of what other authorities tell is known. */
+static bool is_known(const struct roster *r, const char *text, size_t len)
+{
+	const struct member *m;
+	struct relay_id id;
+
+	if (identity_of(text, len, &id) < 0)
 		return false;
 	m = find(r, &id);
 	return m && m->len == len && memcmp(m->text, text, len) == 0;
@@ -381,29 +404,59 @@ void roster_dump(const struct roster *r, FILE *f)
 	struct member *m, *next;
 
 	HASH_ITER (hh, r->members, m, next) {
-		fprintf(f, "relay %" PRIu64 " %d\n", m->known_since, m->direct);
+		fprintf(f, "relay %" PRIu64 " %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", m->known_since,
+			m->direct, m->posted, m->answered, m->failed, m->failures);
 		fwrite(m->text, 1, m->len, f);
 	}
+}
+
+/* The line before its descriptor. */
+static int load_line(struct document_reader *doc, struct member *ret, struct error *err)
+{
+	struct document_line line;
+	uint64_t direct = 0;
+	int e = document_peek(doc, &line, err);
+
+	if (e <= 0 || !document_is(&line, "relay"))
+		return error_set(err, -EINVAL, "no line `relay` where one must be");
+	e = document_number(&line.words, 0, CLOCK_WALL_MAX, &ret->known_since, err);
+	if (e == 0)
+		e = document_number(&line.words, 0, 1, &direct, err);
+	if (e == 0)
+		e = document_number(&line.words, 0, CLOCK_WALL_MAX, &ret->posted, err);
+	if (e == 0)
+		e = document_number(&line.words, 0, CLOCK_WALL_MAX, &ret->answered, err);
+	if (e == 0)
+		e = document_number(&line.words, 0, CLOCK_WALL_MAX, &ret->failed, err);
+	if (e == 0)
+		e = document_number(&line.words, 0, CLOCK_WALL_MAX, &ret->failures, err);
+	if (e < 0 || line.words.s != line.words.end)
+		return error_set(err, -EINVAL, "a line `relay` that is none");
+	document_skip(doc, &line);
+	ret->direct = direct == 1;
+	return 0;
 }
 
 static int load_one(struct roster *r, struct document_text one, uint64_t now, struct error *err)
 {
 	struct document_reader doc = document_reader_of(one.s, one.len);
-	struct document_line line;
-	struct origin origin = { .keep = ROSTER_KEEP };
-	uint64_t direct = 0;
-	int e = document_peek(&doc, &line, err);
+	struct relay_id id;
+	struct member was = { 0 };
+	struct member *m;
+	int e = load_line(&doc, &was, err);
 
-	if (e <= 0 || !document_is(&line, "relay"))
-		return error_set(err, -EINVAL, "no line `relay` where one must be");
-	e = document_number(&line.words, 0, CLOCK_WALL_MAX, &origin.known_since, err);
 	if (e == 0)
-		e = document_number(&line.words, 0, 1, &direct, err);
-	if (e < 0 || line.words.s != line.words.end)
-		return error_set(err, -EINVAL, "a line `relay` that is none");
-	document_skip(&doc, &line);
-	origin.direct = direct == 1;
-	return add(r, doc.s, (size_t)(doc.end - doc.s), origin, NULL, now, err);
+		e = add(r, doc.s, (size_t)(doc.end - doc.s),
+			(struct origin){ .direct = was.direct, .known_since = was.known_since, .keep = ROSTER_KEEP },
+			NULL, now, err);
+	if (e <= 0 || identity_of(doc.s, (size_t)(doc.end - doc.s), &id) < 0)
+		return e;
+	m = find(r, &id);
+	m->posted = was.posted;
+	m->answered = was.answered;
+	m->failed = was.failed;
+	m->failures = was.failures;
+	return e;
 }
 
 int roster_load(struct roster *r, const char *text, size_t len, uint64_t now, size_t *ret_damaged, struct error *err)
@@ -470,15 +523,20 @@ size_t roster_count(const struct roster *r)
 
 /* ---- opinions ---- */
 
-void roster_probed(struct roster *r, const struct relay_id *id, bool answered, uint64_t now)
+void roster_probed(struct roster *r, const struct relay_id *id, enum probe result, uint64_t now)
 {
 	struct member *m = find(r, id);
 
 	if (!m)
 		return;
 	m->probed = now;
-	if (answered)
+	if (result == PROBE_ANSWERED) {
 		m->answered = now;
+		m->failures = 0;
+	} else if (result == PROBE_SILENT) {
+		m->failed = now;
+		m->failures++;
+	}
 }
 
 bool roster_next_probe(const struct roster *r, uint64_t now, struct relay_id *ret, uint64_t *ret_last)

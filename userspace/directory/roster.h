@@ -27,10 +27,15 @@
 #define ROSTER_FIRST_PROBE 60u /* seconds after it came: until then it does not count as one that does not answer */
 
 struct roster_rules {
-	size_t max;	       /* relays, 1..VOTE_RELAYS_MAX */
-	uint32_t probe_life;   /* seconds for which an answer counts; 0: relays are not probed, all count as running */
-	uint32_t guard_age;    /* seconds that a relay must have been known to be a guard */
-	uint32_t guard_weight; /* KiB/s that it must have */
+	size_t max;	     /* relays, 1..VOTE_RELAYS_MAX */
+	uint32_t probe_life; /* seconds for which an answer counts; 0: relays are not probed, all count as running */
+	/*
+	 * Seconds for which one counts as running that posted a descriptor anew, for what is in no consensus yet cannot
+	 * be probed; after each failure it has to wait so much longer before that counts again.
+	 */
+	uint32_t probe_grace;
+	uint32_t guard_age;	 /* seconds that a relay must have been known to be a guard */
+	uint32_t guard_weight;	 /* KiB/s that it must have */
 	uint32_t unmeasured_max; /* KiB/s: no relay that was not measured has more */
 };
 
@@ -62,7 +67,8 @@ int roster_add(struct roster *r, const char *text, size_t len, const struct in6_
 int roster_add_all(struct roster *r, const char *text, size_t len, uint64_t now, struct error *err);
 
 /*
- * All of it, to be kept: a line "relay KNOWN-SINCE DIRECT" (seconds; 0 or 1) before each descriptor. Errors are f's.
+ * All of it, to be kept: before each descriptor a line "relay KNOWN-SINCE DIRECT POSTED ANSWERED FAILED FAILURES", with
+ * seconds since 1970 UTC, or 0: never; DIRECT is 0 or 1. Errors are f's.
  * load passes over what is over or damaged; *ret_damaged: how many of these. -EINVAL: it is nothing of that kind.
  */
 void roster_dump(const struct roster *r, FILE *f);
@@ -76,8 +82,9 @@ void roster_each(const struct roster *r, void (*fn)(void *ctx, const struct rost
 void roster_expire(struct roster *r, uint64_t now, void (*gone)(void *ctx, const struct relay_id *id), void *ctx);
 size_t roster_count(const struct roster *r);
 
-/* Whether it answered. Of a relay that is not there, nothing. */
-void roster_probed(struct roster *r, const struct relay_id *id, bool answered, uint64_t now);
+enum probe { PROBE_ANSWERED, PROBE_SILENT, PROBE_UNKNOWN };
+/* What came of a probe. Of a relay that is not there, nothing. */
+void roster_probed(struct roster *r, const struct relay_id *id, enum probe result, uint64_t now);
 /* The valid relay that was probed the longest ago. False: there is none. O(n). */
 bool roster_next_probe(const struct roster *r, uint64_t now, struct relay_id *ret, uint64_t *ret_last);
 

@@ -147,6 +147,8 @@ static enum fetch_status fetch(struct options *o, struct error *err)
 	if (st == FETCH_OK)
 		st = read_files(o, &j, err);
 	if (st == FETCH_OK)
+		st = setting_up(sandbox_input(), err);
+	if (st == FETCH_OK)
 		st = prepare(o, &j, err);
 	if (st == FETCH_OK)
 		st = socket_take(&o->where, o->socket, o->device, &j.fd, err);

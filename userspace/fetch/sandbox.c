@@ -76,8 +76,6 @@ int sandbox_drop(void)
 
 int sandbox_descriptors(int *socket)
 {
-	_cleanup_close_ int null = -1;
-
 	if (fcntl(STDOUT_FILENO, F_GETFD) < 0 || fcntl(STDERR_FILENO, F_GETFD) < 0)
 		return -EBADF;
 	if (*socket >= 0) {
@@ -85,9 +83,13 @@ int sandbox_descriptors(int *socket)
 			return -errno;
 		*socket = OWN_SOCKET;
 	}
-	if (close_range(*socket >= 0 ? OWN_SOCKET + 1 : OWN_SOCKET, UINT_MAX, 0) < 0)
-		return -errno;
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	return close_range(*socket >= 0 ? OWN_SOCKET + 1 : OWN_SOCKET, UINT_MAX, 0) < 0 ? -errno : 0;
+}
+
+int sandbox_input(void)
+{
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
 		return -errno;
 	if (null == STDIN_FILENO)

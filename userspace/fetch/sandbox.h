@@ -14,10 +14,12 @@
  */
 int sandbox_drop(void);
 /*
- * No descriptor but standard output, standard error and *socket (-1: none), which gets another number; standard input
- * is /dev/null. -EBADF: one of them is not open.
+ * No descriptor but standard input, output and error and *socket (-1: none), which gets another number. -EBADF: one of
+ * them is not open.
  */
 int sandbox_descriptors(int *socket);
+/* When what is given there (as /dev/stdin) was read: standard input is /dev/null. */
+int sandbox_input(void);
 /* Bytes that standard output takes if it is a file, bytes of memory beyond what a small program has; few descriptors.
  */
 int sandbox_limits(uint64_t output, uint64_t memory);

@@ -35,8 +35,8 @@ typedef void request_done(void *ctx, const struct request_result *r);
 
 struct request;
 /*
- * done is called once, never from within, unless it is cancelled before. loop: not the default one of libev, which takes
- * the status of every child. Strings and input are not kept. -errno.
+ * done is called once, never from within, unless it is cancelled before. loop: not the default one of libev, which
+ * takes the status of every child. Strings and input are not kept. -errno.
  */
 int request_start(struct ev_loop *loop, const struct request_spec *spec, request_done *done, void *ctx,
 		  struct request **ret);

@@ -217,12 +217,12 @@ static void who_answers_has_it(void **state)
 	(void)state;
 	assert_int_equal(add(r, (struct test_relay){ .id = 2, .onion = 1, .published = T0 }, true, T0), 1);
 	assert_int_equal(add(r, (struct test_relay){ .id = 1, .published = T0 }, true, T0 + HOUR), -EEXIST);
-	roster_probed(r, &squatter, false, T0 + HOUR);
+	roster_probed(r, &squatter, PROBE_SILENT, T0 + HOUR);
 	/* Others' word is not enough. */
 	assert_int_equal(add(r, (struct test_relay){ .id = 1, .published = T0 }, false, T0 + HOUR), -EEXIST);
 	assert_int_equal(add(r, (struct test_relay){ .id = 1, .published = T0 }, true, T0 + HOUR), 1);
 	assert_int_equal(roster_count(r), 1);
-	roster_probed(r, &relay, true, T0 + HOUR);
+	roster_probed(r, &relay, PROBE_ANSWERED, T0 + HOUR);
 	assert_int_equal(add(r, (struct test_relay){ .id = 2, .onion = 1, .published = T0 + 1 }, true, T0 + HOUR),
 			 -EEXIST);
 	roster_free(r);
@@ -239,20 +239,51 @@ static void probes(void **state)
 	add(r, (struct test_relay){ .id = 1, .published = T0 }, true, T0);
 	add(r, (struct test_relay){ .id = 2, .published = T0 }, true, T0);
 	VOTES(r, T0, 0);
-	roster_probed(r, &one, true, T0 + 1);
+	roster_probed(r, &one, PROBE_ANSWERED, T0 + 1);
 	assert_true(roster_next_probe(r, T0 + 1, &next, &last) && last == 0);
 	assert_memory_equal(&next, &two, sizeof(next));
-	roster_probed(r, &two, false, T0 + 2);
+	roster_probed(r, &two, PROBE_SILENT, T0 + 2);
 	assert_true(roster_next_probe(r, T0 + 2, &next, &last) && last == T0 + 1);
 	assert_memory_equal(&next, &one, sizeof(next));
 	VOTES(r, T0 + 2, 1);
-	roster_probed(r, &one, false, T0 + 3);
+	roster_probed(r, &one, PROBE_SILENT, T0 + 3);
 	VOTES(r, T0 + HOUR, 1);
 	VOTES(r, T0 + HOUR + 1, 0);
 	/* A clock that was set back: an answer of long after now is none. */
-	roster_probed(r, &two, true, T0 + 5 * HOUR);
+	roster_probed(r, &two, PROBE_ANSWERED, T0 + 5 * HOUR);
 	VOTES(r, T0 + HOUR, 1);
 	assert_false(roster_next_probe(r, T0 + DAY, &next, &last));
+	roster_free(r);
+}
+
+/* One that is new, or was started anew, can be in a consensus before it can be probed; but not for ever. */
+static void grace(void **state)
+{
+	struct roster *r = roster_of((struct roster_rules){ .max = 10, .probe_life = HOUR, .probe_grace = 2 * HOUR });
+	struct relay_id one = test_relay_id(1);
+
+	(void)state;
+	add(r, (struct test_relay){ .id = 1, .published = T0 }, true, T0);
+	add(r, (struct test_relay){ .id = 2, .published = T0 }, false, T0);
+	VOTES(r, T0 + HOUR, 1);
+	roster_probed(r, &one, PROBE_UNKNOWN, T0 + HOUR);
+	VOTES(r, T0 + HOUR, 1);
+	roster_probed(r, &one, PROBE_SILENT, T0 + HOUR);
+	VOTES(r, T0 + HOUR, 0);
+	/* The same descriptor again is no new one, and a new one counts only after a while. */
+	add(r, (struct test_relay){ .id = 1, .published = T0 }, true, T0 + 4 * HOUR);
+	VOTES(r, T0 + 4 * HOUR, 0);
+	add(r, (struct test_relay){ .id = 1, .published = T0 + 2 * HOUR }, true, T0 + 2 * HOUR);
+	VOTES(r, T0 + 2 * HOUR, 0);
+	add(r, (struct test_relay){ .id = 1, .published = T0 + 4 * HOUR }, true, T0 + 4 * HOUR);
+	VOTES(r, T0 + 4 * HOUR, 1);
+	roster_probed(r, &one, PROBE_SILENT, T0 + 5 * HOUR);
+	add(r, (struct test_relay){ .id = 1, .published = T0 + 8 * HOUR }, true, T0 + 8 * HOUR);
+	VOTES(r, T0 + 8 * HOUR, 0);
+	roster_probed(r, &one, PROBE_ANSWERED, T0 + 8 * HOUR);
+	VOTES(r, T0 + 8 * HOUR, 1);
+	VOTES(r, T0 + 9 * HOUR, 1); /* the grace of what it posted last */
+	VOTES(r, T0 + 10 * HOUR, 0);
 	roster_free(r);
 }
 
@@ -285,7 +316,7 @@ static void no_filling_up_with_the_dead(void **state)
 	(void)state;
 	add(r, (struct test_relay){ .id = 1, .published = T0 }, true, T0);
 	add(r, (struct test_relay){ .id = 2, .published = T0 }, true, T0);
-	roster_probed(r, &one, true, T0);
+	roster_probed(r, &one, PROBE_ANSWERED, T0);
 	assert_int_equal(add(r, (struct test_relay){ .id = 3, .published = T0 }, true, T0 + ROSTER_FIRST_PROBE - 1),
 			 -ENOSPC);
 	assert_int_equal(add(r, (struct test_relay){ .id = 3, .published = T0 }, true, T0 + ROSTER_FIRST_PROBE), 1);
@@ -366,6 +397,7 @@ static void a_restart_forgets_nothing(void **state)
 	(void)state;
 	add(r, (struct test_relay){ .id = 1, .published = T0 }, true, T0);
 	add(r, (struct test_relay){ .id = 2, .published = T0, .life = 7200 }, false, T0 + 1);
+	roster_probed(r, &id, PROBE_ANSWERED, T0 + 2);
 	roster_dump(r, f);
 	fclose(f);
 	roster_free(r);
@@ -375,6 +407,11 @@ static void a_restart_forgets_nothing(void **state)
 	assert_true(roster_find(r, &id, &e) && e.known_since == T0 && e.direct);
 	id = test_relay_id(2);
 	assert_true(roster_find(r, &id, &e) && e.known_since == T0 + 1 && !e.direct);
+	roster_free(r);
+	/* Also who answered. */
+	r = roster_of((struct roster_rules){ .max = 10, .probe_life = HOUR });
+	assert_int_equal(roster_load(r, text, len, T0 + HOUR, &damaged, &err), 0);
+	VOTES(r, T0 + HOUR, 1);
 	roster_free(r);
 	/* What was over long ago goes, what is damaged is counted and takes no other with it. */
 	r = roster_of((struct roster_rules){ .max = 10 });
@@ -411,6 +448,7 @@ int main(void)
 		cmocka_unit_test(first_claim_holds),
 		cmocka_unit_test(who_answers_has_it),
 		cmocka_unit_test(probes),
+		cmocka_unit_test(grace),
 		cmocka_unit_test(no_filling_up),
 		cmocka_unit_test(no_filling_up_with_the_dead),
 		cmocka_unit_test(authorities_tell_each_other),
