@@ -215,7 +215,7 @@ static int load(const char *path, const struct relay_id *id, struct onion_keys *
 	if (r < 0)
 		return r;
 	r = onion_keys_parse(text, len, id, ret, err);
-	return r < 0 ? error_prefix(err, r, "%s", path) : 0;
+	return r < 0 ? error_prefix(err, r, "%s: this relay's onion keys are not known, see anond(8)", path) : 0;
 }
 
 int onion_store_load(const char *state, const struct relay_id *id, struct onion_keys **ret, struct error *err)
