@@ -11,6 +11,7 @@ enum {
 	STATUS_REFUSED = 3,	/* by the daemon or a relay, or a permission lacks */
 	STATUS_UNREACHABLE = 4, /* daemon not running, no relay answered, time-out */
 	STATUS_NO_FEATURE = 5,	/* the kernel or the host lacks something */
+	STATUS_SILENT = 6,	/* probe: that relay does not answer (dirauth/prober.h knows it too) */
 };
 
 /* The whole program but for the process around it. Results go to out, sentences about failures to err. */

@@ -31,6 +31,7 @@ static const struct command commands[] = {
 	{ "run", "-- COMMAND...", "run a command in a network of its own that a circuit carries",
 	  OPT_BIT(OPT_OWN) | OPT_BIT(OPT_USER), 0, 1, NO_LIMIT, run_run },
 	{ "relay list", "", "list the relays of the network", ONLINE, 0, 0, 0, run_relay_list },
+	{ "probe", "RELAY", "ask a relay for a handshake, to see whether it answers", ONLINE, 0, 1, 1, run_probe },
 	{ "link list", "", "list the overlay links", ONLINE, 0, 0, 0, run_link_list },
 	{ "status", "", "show what the daemon does and counts", ONLINE, 0, 0, 0, run_status },
 	{ "metrics", "", "the same as sums for Prometheus", OPT_BIT(OPT_HTTP) | ONLINE, 0, 0, 0, run_metrics },

@@ -44,6 +44,7 @@ int run_status(const struct call *call);
 int run_off(const struct call *call);
 int run_drain(const struct call *call);
 int run_reload(const struct call *call);
+int run_probe(const struct call *call);
 /* run.c: becomes the command */
 int run_run(const struct call *call);
 /* metrics.c */

@@ -16,6 +16,7 @@
 #include "model/selection.h"
 
 #define ANSWER_MARGIN 10u /* seconds on top of --wait */
+#define PROBE_TIMEOUT 90u /* seconds: two tries, each with a link to be made */
 
 void put_json(const json_t *value, FILE *out)
 {
@@ -350,4 +351,26 @@ int run_drain(const struct call *call)
 int run_reload(const struct call *call)
 {
 	return ask(call, json_object(), ASK_TIMEOUT, show_reload);
+}
+
+int run_probe(const struct call *call)
+{
+	_cleanup_json_ json_t *args = json_pack("{s:s}", "relay", call->operands[0]), *body = NULL;
+	struct answer a;
+	struct error err;
+	int r;
+
+	if (!args)
+		return call_fail(call, STATUS_USAGE, "not a relay's name or identity");
+	r = client_request(call->socket, call->command->name, args, PROBE_TIMEOUT, &a, &err);
+	if (r < 0)
+		return call_fail(call, ask_status(r), "%s", err.text);
+	body = a.body;
+	if (!answer_is_ok(&a))
+		return ask_refused(call, &a);
+	if (arguments_has(call->args, OPT_JSON))
+		put_json(body, call->out);
+	else
+		show_probe(body, call->out);
+	return json_is_true(json_object_get(body, "answers")) ? STATUS_OK : STATUS_SILENT;
 }

@@ -435,3 +435,12 @@ void show_reload(const json_t *body, const struct show_time *now, FILE *out)
 	(void)now;
 	fprintf(out, "network file read: %lld relays\n", (long long)int_of(body, "relays"));
 }
+
+void show_probe(const json_t *body, FILE *out)
+{
+	const char *why = json_string_value(json_object_get(body, "why"));
+
+	fputs(json_is_true(json_object_get(body, "answers")) ? "it answers: " : "it does not answer: ", out);
+	text_put(out, why ? why : "");
+	fputc('\n', out);
+}

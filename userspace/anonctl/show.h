@@ -18,3 +18,4 @@ typedef void show_fn(const json_t *body, const struct show_time *now, FILE *out)
 
 show_fn show_circuit_up, show_circuit_new, show_circuit_down, show_circuit_list, show_circuit, show_relay_list,
 	show_link_list, show_status, show_metrics, show_drain, show_reload;
+void show_probe(const json_t *body, FILE *out);

@@ -219,6 +219,7 @@ void client_role_closed(struct client_role *c, const struct control_conn *conn)
 			cc->waiter = NULL;
 			ev_timer_stop(c->c.loop, &cc->wait);
 		}
+	client_probes_closed(c, conn);
 }
 
 json_t *client_role_list_json(const struct client_role *c)

@@ -38,7 +38,7 @@ static bool guard_in_use(const struct client_role *c, const struct relay_id *gua
 	for (cc = c->circuits; cc; cc = cc->hh.next)
 		if (client_circuit_uses(cc, guard))
 			return true;
-	return false;
+	return client_probes_use(c, guard);
 }
 
 static void linger_free(struct lingering *l)
@@ -93,6 +93,7 @@ static void on_link_up(void *ctx, const struct link *link)
 
 	HASH_ITER (hh, c->circuits, cc, next)
 		client_circuit_link_up(cc, link);
+	client_probes_link_up(c, link);
 }
 
 static void on_link_down(void *ctx, const struct link *link)
@@ -102,6 +103,7 @@ static void on_link_down(void *ctx, const struct link *link)
 
 	HASH_ITER (hh, c->circuits, cc, next)
 		client_circuit_link_down(cc, &link->peer);
+	client_probes_link_down(c, &link->peer);
 }
 
 static void on_link_failed(void *ctx, const struct relay_id *peer, const char *reason)
@@ -111,6 +113,7 @@ static void on_link_failed(void *ctx, const struct relay_id *peer, const char *r
 
 	HASH_ITER (hh, c->circuits, cc, next)
 		client_circuit_link_failed(cc, peer, reason);
+	client_probes_link_down(c, peer);
 }
 
 static void on_link_message(void *ctx, const struct link *link, const struct in6_addr *from, const uint8_t *msg,
@@ -123,6 +126,7 @@ static void on_link_message(void *ctx, const struct link *link, const struct in6
 	HASH_ITER (hh, c->circuits, cc, next)
 		if (client_circuit_uses(cc, &link->peer) && client_circuit_message(cc, msg, len))
 			return;
+	client_probes_message(c, &link->peer, msg, len);
 }
 
 /* ---- addresses ---- */
@@ -364,6 +368,7 @@ void client_role_free(struct client_role *c, bool leave)
 
 	if (!c)
 		return;
+	client_probes_closed(c, NULL);
 	HASH_ITER (hh, c->circuits, cc, next) {
 		HASH_DEL(c->circuits, cc);
 		if (leave)

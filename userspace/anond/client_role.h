@@ -42,6 +42,8 @@ void client_role_up(struct client_role *c, struct control_conn *conn, const json
 void client_role_renew(struct client_role *c, struct control_conn *conn, const json_t *args);
 void client_role_down(struct client_role *c, struct control_conn *conn, const json_t *args);
 void client_role_show(struct client_role *c, struct control_conn *conn, const json_t *args);
+/* args: relay, its name or identity (base64). */
+void client_role_probe(struct client_role *c, struct control_conn *conn, const json_t *args);
 /* conn is gone. */
 void client_role_closed(struct client_role *c, const struct control_conn *conn);
 

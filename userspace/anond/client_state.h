@@ -9,6 +9,7 @@
 
 struct saved;
 struct lingering;
+struct client_probe;
 
 struct client_role {
 	struct client_role_config c;
@@ -19,6 +20,7 @@ struct client_role {
 	struct saved *saved;		 /* hash, only while loading */
 	bool adopting;			 /* not all that the journal knows is in `circuits` yet */
 	struct lingering *lingering;
+	struct client_probe *probes;
 };
 
 /* ---- client_saved.c: errors are negative errno ---- */
@@ -37,3 +39,12 @@ void client_saved_forget(struct client_role *c, uint32_t id);
 void client_saved_keep(void *ctx, const struct kobject *o);
 /* Everything that ought to be in the kernel. */
 int client_saved_wanted(const struct client_role *c, struct plan *wanted);
+
+/* ---- client_probe.c: what happens to links and connections, for the relays that are being probed ---- */
+
+bool client_probes_use(const struct client_role *c, const struct relay_id *guard);
+void client_probes_link_up(const struct client_role *c, const struct link *link);
+void client_probes_link_down(const struct client_role *c, const struct relay_id *peer);
+bool client_probes_message(const struct client_role *c, const struct relay_id *peer, const uint8_t *msg, size_t len);
+/* conn NULL: all of them end, without an answer. */
+void client_probes_closed(struct client_role *c, const struct control_conn *conn);

@@ -115,6 +115,11 @@ static void req_show(struct daemon *d, struct control_conn *conn, const json_t *
 	need_client(d, conn, args, client_role_show);
 }
 
+static void req_probe(struct daemon *d, struct control_conn *conn, const json_t *args)
+{
+	need_client(d, conn, args, client_role_probe);
+}
+
 static void req_list(struct daemon *d, struct control_conn *conn, const json_t *args)
 {
 	json_t *list;
@@ -294,7 +299,7 @@ static const struct {
 	{ "circuit list", req_list }, { "circuit show", req_show }, { "relay list", req_relays },
 	{ "link list", req_links },   { "status", req_status },	    { "doctor", req_doctor },
 	{ "reload", req_reload },     { "drain", req_drain },	    { "off", req_off },
-	{ "metrics", req_status },
+	{ "metrics", req_status },    { "probe", req_probe },
 };
 
 static void on_request(void *ctx, struct control_conn *conn, const char *cmd, const json_t *args)

@@ -355,7 +355,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int events)
 
 /* ---- the beginning ---- */
 
-static enum suite suite_beet(const struct config *conf)
+enum suite onion_suite_beet(const struct config *conf)
 {
 	/* Only AES-GCM has a short ICV (RFC 4106 section 6; RFC 7634 has none). */
 	return conf->suite == SUITE_CHACHA20_POLY1305 ? SUITE_CHACHA20_POLY1305 : SUITE_AES128_GCM_8;
@@ -367,7 +367,7 @@ static struct origin_config origin_conf(const struct onion *o)
 	enum suite suites[HOPS_MAX];
 
 	for (size_t i = 0; i < o->c.hops; i++)
-		suites[i] = i + 1 == o->c.hops ? conf->suite : suite_beet(conf);
+		suites[i] = i + 1 == o->c.hops ? conf->suite : onion_suite_beet(conf);
 	return (struct origin_config){
 		.slot = o->c.slot,
 		.path = o->path,
@@ -375,7 +375,7 @@ static struct origin_config origin_conf(const struct onion *o)
 		.want4 = true,
 		.want6 = plan_inner6_possible(o->c.env->net->link_mtu, o->c.hops, suites),
 		.suite = conf->suite,
-		.suite_beet = suite_beet(conf),
+		.suite_beet = onion_suite_beet(conf),
 		.timing = conf->timing,
 		.rng = &rng_system,
 	};

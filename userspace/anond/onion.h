@@ -63,6 +63,9 @@ struct onion {
 	ev_timer tick;
 };
 
+/* Of the inner layers. */
+enum suite onion_suite_beet(const struct config *conf);
+
 /* Starts. *ret is set before anything else happens: it may be over, and NULL again, when this returns 0. */
 int onion_new(const struct onion_config *conf, struct onion **ret, struct error *err);
 /*

@@ -399,6 +399,7 @@ static void on_created(struct origin *o, uint64_t now_ms, const struct ctrl_msg 
 	if (v.failure != ORIGIN_OK) {
 		o->state.hop = v.hop;
 		o->state.status = v.status;
+		o->state.sealed = v.sealed;
 		fail(o, v.failure, now_ms, out);
 		return;
 	}

@@ -76,6 +76,7 @@ struct origin_state {
 	 */
 	unsigned int hop;
 	uint8_t status;	   /* enum ctrl_status, REFUSED */
+	bool sealed;	   /* REFUSED: the hop itself says so, in a handshake that it completed */
 	int error;	   /* INSTALL_FAILED: negative errno */
 	uint64_t since_ms; /* monotonic */
 	uint64_t expires;  /* wall seconds */

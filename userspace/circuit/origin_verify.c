@@ -22,9 +22,9 @@ static void bad_answer(struct origin_verdict *v, unsigned int hop)
 	*v = (struct origin_verdict){ .failure = ORIGIN_BAD_ANSWER, .hop = hop };
 }
 
-static void refused(struct origin_verdict *v, unsigned int hop, uint8_t status)
+static void refused(struct origin_verdict *v, unsigned int hop, uint8_t status, bool sealed)
 {
-	*v = (struct origin_verdict){ .failure = ORIGIN_REFUSED, .hop = hop, .status = status };
+	*v = (struct origin_verdict){ .failure = ORIGIN_REFUSED, .hop = hop, .status = status, .sealed = sealed };
 }
 
 static int open_hop(struct walk *w, unsigned int hop, struct ctrl_answer *ret)
@@ -114,7 +114,7 @@ static void walk_failure(struct walk *w, struct origin_verdict *v)
 		}
 		about_next = a.status >= CTRL_NEXT_UNREACHABLE && a.status <= CTRL_NEXT_SEALED;
 		if (!about_next) {
-			refused(v, hop, a.status);
+			refused(v, hop, a.status, true);
 			return;
 		}
 		if (hop == n) { /* it was asked for no next one */
@@ -122,7 +122,7 @@ static void walk_failure(struct walk *w, struct origin_verdict *v)
 			return;
 		}
 		if (a.status != CTRL_NEXT_SEALED) {
-			refused(v, hop + 1, a.status == CTRL_NEXT_REFUSED ? a.detail : a.status);
+			refused(v, hop + 1, a.status == CTRL_NEXT_REFUSED ? a.detail : a.status, false);
 			return;
 		}
 		w->body = a.body;
@@ -149,7 +149,7 @@ int origin_verify(struct origin_circuit *circuit, struct noise *const handshakes
 	else if (created->created.status == CTRL_SEALED)
 		walk_failure(&w, &v);
 	else
-		refused(&v, 1, created->created.status);
+		refused(&v, 1, created->created.status, false);
 	sodium_memzero(w.plain, sizeof(w.plain));
 	if (r == 0)
 		*ret = v;

@@ -15,6 +15,7 @@ struct origin_verdict {
 	enum origin_failure failure; /* ORIGIN_OK, ORIGIN_REFUSED, ORIGIN_BAD_ANSWER */
 	unsigned int hop;	     /* 1-based */
 	uint8_t status;		     /* REFUSED: enum ctrl_status */
+	bool sealed;		     /* REFUSED: the hop itself says so, in the handshake with us */
 };
 
 /*

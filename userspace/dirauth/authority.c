@@ -12,6 +12,7 @@
 #include "dirauth/exchange.h"
 #include "dirauth/measurements.h"
 #include "dirauth/press.h"
+#include "dirauth/prober.h"
 #include "dirauth/publisher.h"
 #include "directory/round.h"
 #include "directory/timetable.h"
@@ -33,7 +34,8 @@ struct authority {
 	struct shelf *shelf;
 	struct publisher *publisher;
 	struct exchange *exchange;
-	struct round *round; /* of the newest interval whose votes were due, NULL: of none yet */
+	struct prober *prober; /* NULL: relays are not probed */
+	struct round *round;   /* of the newest interval whose votes were due, NULL: of none yet */
 	struct appointment next;
 	ev_periodic clock;
 	ev_timer save;
@@ -545,7 +547,10 @@ static int prepare(struct authority *a, struct error *err)
 	r = load_roster(a, err);
 	if (r == 0)
 		r = publisher_new(a->loop, a->shelf, a->conf, (const uint8_t(*)[32])a->keys, &a->publisher, err);
-	return r;
+	if (r < 0 || !a->conf->probe)
+		return r;
+	r = prober_new(a->loop, a->conf->probe_program, a->conf->interval / 2, a->roster, &a->prober);
+	return r < 0 ? error_set(err, r, "probe-program: %s", strerror(-r)) : 0;
 }
 
 int authority_new(struct ev_loop *loop, const struct dirauth_config *conf, const uint8_t seed[32],
@@ -585,6 +590,7 @@ void authority_free(struct authority *a)
 	ev_periodic_stop(a->loop, &a->clock);
 	if (ev_is_active(&a->save))
 		save_roster(a);
+	prober_free(a->prober);
 	exchange_free(a->exchange);
 	publisher_free(a->publisher);
 	round_free(a->round);

@@ -14,7 +14,7 @@
 #include "wire/dirhttp.h"
 
 /* What libconfuse fills; texts are its own until they are taken. */
-enum { TEXT, NUMBER, LIST };
+enum { TEXT, NUMBER, LIST, YES_NO };
 
 static const struct option {
 	const char *name;
@@ -29,6 +29,8 @@ static const struct option {
 	{ "state", TEXT, "/var/lib/anon-dirauth", 0, 0, 0, "directory of what it keeps" },
 	{ "user", TEXT, "anon-dirauth", 0, 0, 0, "whom it becomes when it is started as root" },
 	{ "fetch-program", TEXT, NULL, 0, 0, 0, "what makes its requests; default: anon-fetch, as it was installed" },
+	{ "probe", YES_NO, NULL, 0, 0, 0, "whether relays are probed; else all that are there count as running" },
+	{ "probe-program", TEXT, NULL, 0, 0, 0, "what probes; default: anonctl, as it was installed" },
 	{ "measurements", TEXT, NULL, 0, 0, 0, "file with a line IDENTITY KIB for each relay that was measured" },
 	{ "interval", NUMBER, NULL, TIMETABLE_INTERVAL_MIN, TIMETABLE_INTERVAL_MAX, 3600,
 	  "seconds from one consensus to the next; the same at all authorities" },
@@ -66,9 +68,18 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 static cfg_opt_t confuse_option(const struct option *o)
 {
 	cfg_opt_t text = CFG_STR(o->name, o->def, CFGF_NONE), list = CFG_STR_LIST(o->name, NULL, CFGF_NONE),
-		  number = CFG_INT(o->name, (long)o->number, CFGF_NONE);
+		  number = CFG_INT(o->name, (long)o->number, CFGF_NONE), yes = CFG_BOOL(o->name, cfg_false, CFGF_NONE);
 
-	return o->kind == TEXT ? text : o->kind == LIST ? list : number;
+	switch (o->kind) {
+	case TEXT:
+		return text;
+	case LIST:
+		return list;
+	case YES_NO:
+		return yes;
+	default:
+		return number;
+	}
 }
 
 static cfg_t *make_parser(void)
@@ -200,15 +211,22 @@ static int take(cfg_t *cfg, struct dirauth_config *conf, struct error *err)
 	if (r == 0)
 		r = path_of(cfg, "fetch-program", &conf->fetch, err);
 	if (r == 0)
+		r = path_of(cfg, "probe-program", &conf->probe_program, err);
+	if (r == 0)
 		r = path_of(cfg, "measurements", &conf->measurements, err);
 	if (r == 0 && text_of(cfg, "user", &conf->user) < 0)
 		r = error_set(err, -ENOMEM, "out of memory");
 	if (r < 0)
 		return r;
 	conf->interval = number(cfg, "interval");
+	conf->probe = cfg_getbool(cfg, "probe");
 	conf->valid = number(cfg, "valid-intervals");
 	conf->link_mtu = (uint16_t)number(cfg, "link-mtu");
+	/* Two intervals of silence, with two probes each; and so long until who probes has one with a new relay in it.
+	 */
 	conf->rules = (struct roster_rules){ .max = number(cfg, "max-relays"),
+					     .probe_life = conf->probe ? 2 * conf->interval : 0,
+					     .probe_grace = (conf->valid + 2) * conf->interval,
 					     .guard_age = number(cfg, "guard-age"),
 					     .guard_weight = number(cfg, "guard-bandwidth"),
 					     .unmeasured_max = number(cfg, "unmeasured-bandwidth") };
@@ -276,6 +294,7 @@ void dirauth_config_free(struct dirauth_config *conf)
 	free(conf->state);
 	free(conf->user);
 	free(conf->fetch);
+	free(conf->probe_program);
 	free(conf->measurements);
 	free(conf);
 }

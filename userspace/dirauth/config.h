@@ -3,6 +3,7 @@
 #pragma once
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -22,11 +23,13 @@ struct dirauth_config {
 	struct sockaddr_in6 listen[LISTEN_MAX]; /* IPv4 mapped */
 	size_t n_listen;
 	char *state;
-	char *user;	    /* whom to become when started as root */
-	char *fetch;	    /* path of anon-fetch; NULL: as it was installed */
-	char *measurements; /* NULL: none */
-	uint32_t interval;  /* seconds */
-	uint32_t valid;	    /* intervals */
+	char *user;  /* whom to become when started as root */
+	char *fetch; /* path of anon-fetch; NULL: as it was installed */
+	bool probe;
+	char *probe_program; /* NULL: anonctl as it was installed */
+	char *measurements;  /* NULL: none */
+	uint32_t interval;   /* seconds */
+	uint32_t valid;	     /* intervals */
 	uint16_t link_mtu;
 	struct roster_rules rules;
 	int log_level;

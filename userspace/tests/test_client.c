@@ -101,6 +101,8 @@ static void on_request(void *ctx, struct control_conn *conn, const char *cmd, co
 		client_role_renew(w->role, conn, args);
 	else if (strcmp(cmd, "circuit down") == 0)
 		client_role_down(w->role, conn, args);
+	else if (strcmp(cmd, "probe") == 0)
+		client_role_probe(w->role, conn, args);
 	else
 		client_role_show(w->role, conn, args);
 }
@@ -403,6 +405,34 @@ static void up_fails_for_good(void **state)
 	assert_int_equal(ask(w, "circuit down", "{\"id\":1}", NULL), REPLY_OK);
 	assert_false(has_chain(w, "kill1"));
 	assert_int_equal(unreachable(w), 0);
+}
+
+/* A relay that answers is in the scenario `directory`. */
+static void probed(void **state)
+{
+	struct world *w = *state;
+	size_t before;
+	json_t *body;
+
+	start(w);
+	before = kernel_fake_objects(w->kernel)->n;
+	assert_int_equal(ask(w, "probe", "{}", NULL), REPLY_NOT_FOUND);
+	assert_int_equal(ask(w, "probe", "{\"relay\":\"nobody\"}", NULL), REPLY_NOT_FOUND);
+	assert_int_equal(ask(w, "probe", "{\"relay\":\"r1\"}", &body), REPLY_OK);
+	assert_true(json_is_false(json_object_get(body, "answers")));
+	json_decref(body);
+	/* By its identity too, and not for a guard behind another one. */
+	assert_int_equal(ask(w, "probe", "{\"relay\":\"ERERERERERERERERERERERERERERERERERERERERERE=\"}", &body),
+			 REPLY_OK);
+	json_decref(body);
+	w->net->relays[0].guard = false;
+	assert_int_equal(ask(w, "probe", "{\"relay\":\"r1\"}", &body), REPLY_OK);
+	assert_true(json_is_false(json_object_get(body, "answers")));
+	json_decref(body);
+	for (size_t i = 1; i < RELAYS; i++)
+		w->net->relays[i].guard = false;
+	assert_int_equal(ask(w, "probe", "{\"relay\":\"r1\"}", NULL), REPLY_UNREACHABLE);
+	assert_int_equal(kernel_fake_objects(w->kernel)->n, before);
 }
 
 static void up_again(void **state)
@@ -1103,6 +1133,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(up_fails_for_good),
+		TEST(probed),
 		TEST(up_again),
 		TEST(renewed),
 		TEST(up_undone),

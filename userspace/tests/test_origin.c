@@ -337,15 +337,16 @@ static void test_refusals(void **state)
 		uint8_t outer, status[3], detail[3];
 		uint8_t hop;
 		uint8_t reported;
+		bool sealed;
 	} cases[] = {
-		{ CTRL_RATE, { 0 }, { 0 }, 1, CTRL_RATE },
-		{ 200, { 0 }, { 0 }, 1, 200 },
-		{ CTRL_SEALED, { CTRL_SUITE }, { 0 }, 1, CTRL_SUITE },
-		{ CTRL_SEALED, { CTRL_NEXT_REFUSED }, { CTRL_DECRYPT }, 2, CTRL_DECRYPT },
-		{ CTRL_SEALED, { CTRL_NEXT_TIMEOUT }, { 0 }, 2, CTRL_NEXT_TIMEOUT },
-		{ CTRL_SEALED, { CTRL_NEXT_SEALED, CTRL_LIMIT }, { 0 }, 2, CTRL_LIMIT },
-		{ CTRL_SEALED, { CTRL_NEXT_SEALED, CTRL_NEXT_UNREACHABLE }, { 0 }, 3, CTRL_NEXT_UNREACHABLE },
-		{ CTRL_SEALED, { CTRL_NEXT_SEALED, CTRL_NEXT_SEALED, CTRL_NOT_EXIT }, { 0 }, 3, CTRL_NOT_EXIT },
+		{ CTRL_RATE, { 0 }, { 0 }, 1, CTRL_RATE, false },
+		{ 200, { 0 }, { 0 }, 1, 200, false },
+		{ CTRL_SEALED, { CTRL_SUITE }, { 0 }, 1, CTRL_SUITE, true },
+		{ CTRL_SEALED, { CTRL_NEXT_REFUSED }, { CTRL_DECRYPT }, 2, CTRL_DECRYPT, false },
+		{ CTRL_SEALED, { CTRL_NEXT_TIMEOUT }, { 0 }, 2, CTRL_NEXT_TIMEOUT, false },
+		{ CTRL_SEALED, { CTRL_NEXT_SEALED, CTRL_LIMIT }, { 0 }, 2, CTRL_LIMIT, true },
+		{ CTRL_SEALED, { CTRL_NEXT_SEALED, CTRL_NEXT_UNREACHABLE }, { 0 }, 3, CTRL_NEXT_UNREACHABLE, false },
+		{ CTRL_SEALED, { CTRL_NEXT_SEALED, CTRL_NEXT_SEALED, CTRL_NOT_EXIT }, { 0 }, 3, CTRL_NOT_EXIT, true },
 	};
 	struct bed *b = *state;
 
@@ -360,6 +361,7 @@ static void test_refusals(void **state)
 		assert_failed(b, ORIGIN_REFUSED);
 		assert_int_equal(origin_state(b->o)->hop, cases[i].hop);
 		assert_int_equal(origin_state(b->o)->status, cases[i].reported);
+		assert_int_equal(origin_state(b->o)->sealed, cases[i].sealed);
 		assert_null(find(b, ACTION_SEND)); /* nothing of it is left to destroy */
 		renew(b);
 	}
