@@ -133,6 +133,8 @@ install: all
 	install -m 755 scripts/anon-charon scripts/anon-own scripts/user-is-carried $(DESTDIR)$(PREFIX)/lib/anond/
 	install -m 755 scripts/anon-road-warrior $(DESTDIR)$(PREFIX)/sbin/
 	install -m 644 scripts/socks-resolv.conf scripts/socks-only.nft scripts/own-only.nft $(DESTDIR)$(PREFIX)/lib/anond/
+	install -m 755 $(B)/anon-dirauth $(DESTDIR)$(PREFIX)/sbin/anon-dirauth
+	install -m 644 userspace/man/anon-dirauth.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -m 644 userspace/man/anonctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 userspace/man/anond.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 userspace/man/anond.8 userspace/man/anon-fetch.8 $(DESTDIR)$(PREFIX)/share/man/man8/

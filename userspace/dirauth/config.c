@@ -23,7 +23,7 @@ static const struct option {
 	uint32_t min, max, number;
 	const char *help;
 } options[] = {
-	{ "key", TEXT, "/etc/anond/authority", 0, 0, 0, "secret key of this authority (anonctl key authority)" },
+	{ "key", TEXT, "/var/lib/anon-dirauth/key", 0, 0, 0, "secret key of this authority (anonctl key authority)" },
 	{ "authorities", LIST, NULL, 0, 0, 0, "all of them, this one too: KEY@ADDRESS:PORT,[ADDRESS6]:PORT" },
 	{ "listen", LIST, NULL, 0, 0, 0, "ADDRESS:PORT or [ADDRESS6]:PORT where it serves; default: any" },
 	{ "state", TEXT, "/var/lib/anon-dirauth", 0, 0, 0, "directory of what it keeps" },
