@@ -13,7 +13,7 @@ B := build
 LAYERS := lib model crypto wire directory path circuit plan kernel ike request
 PKGS := libnl-3.0 libnl-route-3.0 libmnl libnftnl libnftables libsodium jansson libconfuse libcap
 FETCH_PKGS := libcurl libzstd libseccomp
-DIRAUTH_PKGS := libmicrohttpd libzstd
+DIRAUTH_PKGS := libmicrohttpd libzstd libmaxminddb
 
 CC := gcc
 CSTD := -std=gnu11 -D_GNU_SOURCE -Iuserspace

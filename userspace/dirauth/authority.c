@@ -10,6 +10,7 @@
 
 #include "dirauth/archive.h"
 #include "dirauth/exchange.h"
+#include "dirauth/locations.h"
 #include "dirauth/measurements.h"
 #include "dirauth/press.h"
 #include "dirauth/prober.h"
@@ -30,6 +31,7 @@ struct authority {
 	const uint8_t *seed;
 	size_t self;
 	uint8_t keys[AUTHORITIES_MAX][32];
+	struct locations *locations;
 	struct roster *roster;
 	struct shelf *shelf;
 	struct publisher *publisher;
@@ -537,8 +539,14 @@ const struct http_ops authority_http_ops = { .get = on_get, .post = on_post };
 
 static int prepare(struct authority *a, struct error *err)
 {
-	int r = roster_new(&a->conf->rules, &a->roster);
+	struct roster_rules rules = a->conf->rules;
+	int r = locations_open(a->conf->countries, a->conf->systems, &a->locations, err);
 
+	if (r < 0)
+		return r;
+	rules.locate = locations_find;
+	rules.locate_ctx = a->locations;
+	r = roster_new(&rules, &a->roster);
 	a->shelf = shelf_new();
 	if (r == 0)
 		r = a->shelf ? exchange_new(a->loop, a->conf, a->self, &exchange_ops, a, &a->exchange) : -ENOMEM;
@@ -596,5 +604,6 @@ void authority_free(struct authority *a)
 	round_free(a->round);
 	shelf_free(a->shelf);
 	roster_free(a->roster);
+	locations_close(a->locations);
 	free(a);
 }

@@ -31,6 +31,8 @@ static const struct option {
 	{ "fetch-program", TEXT, NULL, 0, 0, 0, "what makes its requests; default: anon-fetch, as it was installed" },
 	{ "probe", YES_NO, NULL, 0, 0, 0, "whether relays are probed; else all that are there count as running" },
 	{ "probe-program", TEXT, NULL, 0, 0, 0, "what probes; default: anonctl, as it was installed" },
+	{ "country-database", TEXT, NULL, 0, 0, 0, "MaxMind database (.mmdb) of the countries of addresses" },
+	{ "as-database", TEXT, NULL, 0, 0, 0, "MaxMind database (.mmdb) of the autonomous systems of addresses" },
 	{ "measurements", TEXT, NULL, 0, 0, 0, "file with a line IDENTITY KIB for each relay that was measured" },
 	{ "interval", NUMBER, NULL, TIMETABLE_INTERVAL_MIN, TIMETABLE_INTERVAL_MAX, 3600,
 	  "seconds from one consensus to the next; the same at all authorities" },
@@ -214,6 +216,10 @@ static int take(cfg_t *cfg, struct dirauth_config *conf, struct error *err)
 		r = path_of(cfg, "probe-program", &conf->probe_program, err);
 	if (r == 0)
 		r = path_of(cfg, "measurements", &conf->measurements, err);
+	if (r == 0)
+		r = path_of(cfg, "country-database", &conf->countries, err);
+	if (r == 0)
+		r = path_of(cfg, "as-database", &conf->systems, err);
 	if (r == 0 && text_of(cfg, "user", &conf->user) < 0)
 		r = error_set(err, -ENOMEM, "out of memory");
 	if (r < 0)
@@ -295,6 +301,8 @@ void dirauth_config_free(struct dirauth_config *conf)
 	free(conf->user);
 	free(conf->fetch);
 	free(conf->probe_program);
+	free(conf->countries);
+	free(conf->systems);
 	free(conf->measurements);
 	free(conf);
 }

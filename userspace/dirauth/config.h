@@ -26,10 +26,11 @@ struct dirauth_config {
 	char *user;  /* whom to become when started as root */
 	char *fetch; /* path of anon-fetch; NULL: as it was installed */
 	bool probe;
-	char *probe_program; /* NULL: anonctl as it was installed */
-	char *measurements;  /* NULL: none */
-	uint32_t interval;   /* seconds */
-	uint32_t valid;	     /* intervals */
+	char *probe_program;	   /* NULL: anonctl as it was installed */
+	char *countries, *systems; /* databases (dirauth/locations.h); NULL: none */
+	char *measurements;	   /* NULL: none */
+	uint32_t interval;	   /* seconds */
+	uint32_t valid;		   /* intervals */
 	uint16_t link_mtu;
 	struct roster_rules rules;
 	int log_level;

@@ -185,6 +185,36 @@ static uint32_t weight_of(const struct opinions *o)
 	return (uint32_t)low_median(weight, o->n);
 }
 
+/* What most say, 0 or "" if that is nothing or they do not agree. */
+static uint32_t most_as(const struct count *c, const struct opinions *o)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		size_t n = 0;
+
+		for (size_t k = 0; k < o->n; k++)
+			n += o->v[k]->as == o->v[i]->as;
+		if (is_most(c, n))
+			return o->v[i]->as;
+	}
+	return 0;
+}
+
+/* Of three characters. */
+static const char *most_country(const struct count *c, const struct opinions *o)
+{
+	static const char none[3];
+
+	for (size_t i = 0; i < o->n; i++) {
+		size_t n = 0;
+
+		for (size_t k = 0; k < o->n; k++)
+			n += strcmp(o->v[k]->country, o->v[i]->country) == 0;
+		if (is_most(c, n))
+			return o->v[i]->country;
+	}
+	return none;
+}
+
 static void put_all(FILE *f, struct count *c)
 {
 	const struct interval interval = median_interval(c);
@@ -204,7 +234,10 @@ static void put_all(FILE *f, struct count *c)
 
 		if (!facts || !is_most(c, count_flag(&o, FLAG_RUNNING)))
 			continue;
-		out = (struct listing){ .facts = facts->facts, .flags = most_flags(c, &o), .weight = weight_of(&o) };
+		out = (struct listing){
+			.facts = facts->facts, .flags = most_flags(c, &o), .weight = weight_of(&o), .as = most_as(c, &o)
+		};
+		memcpy(out.country, most_country(c, &o), sizeof(out.country));
 		listing_put(f, &out);
 	}
 }
@@ -342,6 +375,15 @@ static const struct document_field votes_fields[] = { { "votes", take_votes, fal
 static const char *const interval_ends[] = { "votes", "identity", NULL };
 static const char *const head_ends[] = { "identity", NULL };
 
+/* What the authorities know of its address counts more than its own word. */
+static void locate(struct relay_traits *t, const struct listing *l)
+{
+	if (l->as)
+		t->as = l->as;
+	if (l->country[0])
+		memcpy(t->country, l->country, sizeof(t->country));
+}
+
 /* What we do not understand of one relay must not take the others away. */
 static void understand(struct consensus *c, const struct listings *l)
 {
@@ -356,6 +398,7 @@ static void understand(struct consensus *c, const struct listings *l)
 		}
 		v->flags = l->v[i].flags;
 		v->weight = l->v[i].weight;
+		locate(&v->facts.traits, &l->v[i]);
 		c->n++;
 	}
 }

@@ -30,7 +30,24 @@ static int take_weight(void *ctx, struct document_words *w, struct error *err)
 	return r;
 }
 
-static const struct document_field fields[] = { { "flags", take_flags, false }, { "weight", take_weight, false } };
+static int take_as(void *ctx, struct document_words *w, struct error *err)
+{
+	uint64_t as = 0;
+	int r = document_number(w, 1, UINT32_MAX, &as, err);
+
+	((struct opinion *)ctx)->listing->as = (uint32_t)as;
+	return r;
+}
+
+static int take_country(void *ctx, struct document_words *w, struct error *err)
+{
+	return country_take(w, ((struct opinion *)ctx)->listing->country, err);
+}
+
+static const struct document_field fields[] = { { "flags", take_flags, false },
+						{ "weight", take_weight, false },
+						{ "seen-as", take_as, true },
+						{ "seen-country", take_country, true } };
 static const char *const ends[] = { "identity", "signature", NULL };
 
 /* Takes the lines from the identity to the flags. */
@@ -108,6 +125,10 @@ void listing_put(FILE *f, const struct listing *v)
 	fwrite(v->facts.s, 1, v->facts.len, f);
 	flags_put(f, &v->flags);
 	fprintf(f, "weight %" PRIu32 "\n", v->weight);
+	if (v->as)
+		fprintf(f, "seen-as %" PRIu32 "\n", v->as);
+	if (v->country[0])
+		fprintf(f, "seen-country %s\n", v->country);
 }
 
 void listings_clear(struct listings *l)

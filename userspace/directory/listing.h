@@ -17,6 +17,8 @@ struct listing {
 	struct document_text facts; /* from the line with its identity to the one before its flags */
 	struct flags flags;
 	uint32_t weight; /* KiB/s */
+	uint32_t as;	 /* where its address belongs, 0: not known */
+	char country[3]; /* "": not known */
 };
 
 struct listings {

@@ -174,15 +174,19 @@ static int take_as(void *ctx, struct document_words *w, struct error *err)
 	return r;
 }
 
-static int take_country(void *ctx, struct document_words *w, struct error *err)
+int country_take(struct document_words *w, char ret[3], struct error *err)
 {
-	struct relay_facts *d = ctx;
-	int r = document_string(w, d->traits.country, sizeof(d->traits.country), err);
+	int r = document_string(w, ret, 3, err);
 
 	for (size_t i = 0; i < 2 && r == 0; i++)
-		if (d->traits.country[i] < 'A' || d->traits.country[i] > 'Z')
+		if (ret[i] < 'A' || ret[i] > 'Z')
 			r = error_set(err, -EINVAL, "not two capital letters");
 	return r;
+}
+
+static int take_country(void *ctx, struct document_words *w, struct error *err)
+{
+	return country_take(w, ((struct relay_facts *)ctx)->traits.country, err);
 }
 
 static int take_software(void *ctx, struct document_words *w, struct error *err)
@@ -216,7 +220,8 @@ static const struct document_field fields[] = {
 	{ "ends", take_ends, true },
 };
 
-static const char *const ends[] = { "flags", "weight", "link-proof", "family-proof", "identity", "signature", NULL };
+static const char *const ends[] = { "flags",	"weight",    "seen-as", "seen-country", "link-proof", "family-proof",
+				    "identity", "signature", NULL };
 
 bool relay_facts_end_at(const struct document_line *line)
 {

@@ -31,3 +31,5 @@ int relay_facts_read(struct document_reader *r, struct relay_facts *ret, struct 
 bool relay_facts_end_at(const struct document_line *line);
 /* Writes the section; what read would refuse is the caller's fault. Errors are f's. */
 void relay_facts_put(FILE *f, const struct relay_facts *facts);
+/* ISO 3166-1 alpha-2, capitals. -EINVAL. */
+int country_take(struct document_words *w, char ret[3], struct error *err);

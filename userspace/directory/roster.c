@@ -587,6 +587,20 @@ static bool is_guard(const struct roster *r, const struct member *m, uint64_t no
 	       weight_of(r, m) >= r->rules.guard_weight;
 }
 
+/* The address that all clients can use, if there is one. */
+static void locate(const struct roster *r, const struct relay *relay, struct listing *ret)
+{
+	struct in6_addr addr = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
+
+	if (!r->rules.locate)
+		return;
+	if (relay->addr4.s_addr != INADDR_ANY)
+		memcpy(&addr.s6_addr[12], &relay->addr4, 4);
+	else
+		addr = relay->addr6;
+	r->rules.locate(r->rules.locate_ctx, &addr, &ret->as, ret->country);
+}
+
 static struct listing listing_of(const struct roster *r, const struct member *m, uint64_t now)
 {
 	struct listing l = { .id = m->id, .facts = m->d.facts_text, .weight = weight_of(r, m) };
@@ -594,6 +608,7 @@ static struct listing listing_of(const struct roster *r, const struct member *m,
 	if (is_guard(r, m, now))
 		(void)flags_add(&l.flags, FLAG_GUARD);
 	(void)flags_add(&l.flags, FLAG_RUNNING);
+	locate(r, &m->d.facts.relay, &l);
 	return l;
 }
 

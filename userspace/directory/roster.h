@@ -34,6 +34,11 @@ struct roster_rules {
 	 * be probed; after each failure it has to wait so much longer before that counts again.
 	 */
 	uint32_t probe_grace;
+	/*
+	 * Where an address belongs: *ret_as 0 and ret_country "" if that is not known. NULL: nothing is. IPv4 mapped.
+	 */
+	void (*locate)(void *ctx, const struct in6_addr *addr, uint32_t *ret_as, char ret_country[3]);
+	void *locate_ctx;
 	uint32_t guard_age;	 /* seconds that a relay must have been known to be a guard */
 	uint32_t guard_weight;	 /* KiB/s that it must have */
 	uint32_t unmeasured_max; /* KiB/s: no relay that was not measured has more */

@@ -15,6 +15,9 @@
 #include "directory/consensus.h"
 #include "lib/cleanup.h"
 
+/* Most opinions have nothing to say of where a relay is. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 #define N 3
 #define T0 UINT64_C(1700000000)
 
@@ -56,7 +59,8 @@ struct opinion {
 	uint8_t id;
 	const char *facts;
 	const char *flags[FLAGS_MAX]; /* ascending, NULL ends */
-	uint32_t weight;
+	uint32_t weight, as;
+	const char *country;
 };
 
 /* What authority i votes; text and vote are the caller's. */
@@ -73,6 +77,8 @@ static void vote(size_t i, const struct opinion *o, size_t n, char **text, struc
 		for (size_t f = 0; f < FLAGS_VOTE_MAX && o[k].flags[f]; f++)
 			assert_true(flags_add(&relays[k].flags, o[k].flags[f]));
 		relays[k].weight = o[k].weight;
+		relays[k].as = o[k].as;
+		memcpy(relays[k].country, o[k].country ? o[k].country : "\0\0", 3);
 	}
 	if (vote_make(&v, seeds[i], text, &len, &err) < 0 || vote_parse(*text, len, ret, &err) < 0)
 		fail_msg("%s", err.text);
@@ -184,6 +190,52 @@ static void no_tie_breaks(void **state)
 	assert_int_equal(agree(o, n, N, &c, &err), 0);
 	assert_int_equal(c.n, 1);
 	assert_int_equal(c.relays[0].facts.relay.onion_key[0], 2);
+	consensus_clear(&c);
+}
+
+/* What most authorities know of an address counts more than what its relay says, and than what one of them says. */
+static void where_they_are(void **state)
+{
+	_cleanup_free_ char *plain = facts(1, 500, 1), *f2 = facts(2, 500, 1), *f3 = facts(3, 500, 1);
+	_cleanup_free_ char *f1 = NULL;
+	struct opinion o[N][8] = {
+		{ { 1, NULL, { "running" }, 1, 64500, "AT" },
+		  { 2, f2, { "running" }, 1, 64501, "DE" },
+		  { 3, f3, { "running" }, 1, 0, NULL } },
+		{ { 1, NULL, { "running" }, 1, 64500, "AT" },
+		  { 2, f2, { "running" }, 1, 64502, "FR" },
+		  { 3, f3, { "running" }, 1, 64503, NULL } },
+		{ { 1, NULL, { "running" }, 1, 9, "XX" },
+		  { 2, f2, { "running" }, 1, 64503, "NL" },
+		  { 3, f3, { "running" }, 1, 0, "CH" } },
+	};
+	const size_t n[N] = { 3, 3, 3 };
+	struct error err = { "" };
+	struct consensus c;
+
+	(void)state;
+	/* The relay's own word: other ones. */
+	assert_true(asprintf(&f1, "%.*sas 1\ncountry US\n%s", (int)(strstr(plain, "software") - plain), plain,
+			     strstr(plain, "software")) > 0);
+	for (size_t i = 0; i < N; i++)
+		o[i][0].facts = f1;
+	assert_int_equal(agree(o, n, N, &c, &err), 0);
+	assert_int_equal(c.n, 3);
+	assert_int_equal(c.relays[0].facts.traits.as, 64500);
+	assert_string_equal(c.relays[0].facts.traits.country, "AT");
+	for (size_t i = 1; i < 3; i++) {
+		assert_int_equal(c.relays[i].facts.traits.as, 0);
+		assert_string_equal(c.relays[i].facts.traits.country, "");
+	}
+	consensus_clear(&c);
+	/* If they know nothing, it is its own word. */
+	for (size_t i = 0; i < N; i++) {
+		o[i][0].as = 0;
+		o[i][0].country = NULL;
+	}
+	assert_int_equal(agree(o, n, N, &c, &err), 0);
+	assert_int_equal(c.relays[0].facts.traits.as, 1);
+	assert_string_equal(c.relays[0].facts.traits.country, "US");
 	consensus_clear(&c);
 }
 
@@ -393,9 +445,9 @@ static void bad_votes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(majority),	  cmocka_unit_test(no_tie_breaks), cmocka_unit_test(signatures),
-		cmocka_unit_test(not_understood), cmocka_unit_test(few_votes),	   cmocka_unit_test(many),
-		cmocka_unit_test(bad_votes),
+		cmocka_unit_test(majority),   cmocka_unit_test(where_they_are), cmocka_unit_test(no_tie_breaks),
+		cmocka_unit_test(signatures), cmocka_unit_test(not_understood), cmocka_unit_test(few_votes),
+		cmocka_unit_test(many),	      cmocka_unit_test(bad_votes),
 	};
 
 	return cmocka_run_group_tests_name("consensus", tests, setup, NULL);

@@ -17,6 +17,7 @@
 
 #include "dirauth/archive.h"
 #include "dirauth/config.h"
+#include "dirauth/locations.h"
 #include "dirauth/measurements.h"
 #include "dirauth/press.h"
 #include "lib/cleanup.h"
@@ -206,6 +207,39 @@ static void measured(void **state)
 	roster_free(r);
 }
 
+#define DATABASE "userspace/tests/data/locations.mmdb" /* make-locations beside it says what is in it */
+
+static void located(void **state)
+{
+	struct locations *l = NULL;
+	struct error err = { "" };
+	struct in6_addr six;
+	struct in6_addr four = test_address(9), other = test_address(200), unknown = test_address(9);
+	char country[3];
+	uint32_t as;
+
+	(void)state;
+	if (locations_open(DATABASE, DATABASE, &l, &err) < 0)
+		fail_msg("%s", err.text);
+	locations_find(l, &four, &as, country);
+	assert_true(as == 64500 && strcmp(country, "AT") == 0);
+	locations_find(l, &other, &as, country);
+	assert_true(as == 64501 && strcmp(country, "DE") == 0);
+	inet_pton(AF_INET6, "2001:db8::7", &six);
+	locations_find(l, &six, &as, country);
+	assert_true(as == 64502 && strcmp(country, "FR") == 0);
+	unknown.s6_addr[12] = 10;
+	locations_find(l, &unknown, &as, country);
+	assert_true(as == 0 && country[0] == '\0');
+	locations_close(l);
+	assert_int_equal(locations_open(NULL, NULL, &l, &err), 0);
+	locations_find(l, &four, &as, country);
+	assert_true(as == 0 && country[0] == '\0');
+	locations_close(l);
+	assert_int_equal(locations_open("/nonexistent", NULL, &l, &err), -EINVAL);
+	assert_int_equal(locations_open(NULL, "userspace/tests/data/make-locations", &l, &err), -EINVAL);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -216,7 +250,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(configuration), cmocka_unit_test(shelves),  cmocka_unit_test(differences),
-		cmocka_unit_test(archives),	 cmocka_unit_test(measured),
+		cmocka_unit_test(archives),	 cmocka_unit_test(measured), cmocka_unit_test(located),
 	};
 
 	return cmocka_run_group_tests_name("dirauth", tests, setup, NULL);

@@ -18,7 +18,9 @@
  *
  * The first line is "anond-<kind> <version>"; another version is refused. A signature is over all bytes before the
  * first line of signatures: the first line says of what kind they are, so one is never good for another.
- *
+ */
+/* clang-format off */
+/*
  * Kind server-descriptor, version 1, at most 8192 bytes: what a relay says of itself to the authorities. ? optional:
  *
  *     published        SECONDS          since 1970 UTC
@@ -36,15 +38,16 @@
  *   ? exit6            PORTS...         by protocol (tcp, udp) and port, with a port between them at least
  *     bandwidth        KIB              a second, what it is willing to carry
  *   ? family           BYTES32...       1 to 4, ascending: Ed25519 keys, each of an operator for all its relays
- *   ? as               NUMBER           of the autonomous system
- *   ? country          CC               ISO 3166-1 alpha-2, capitals
+ *   ? as               NUMBER           of the autonomous system, by its own word
+ *   ? country          CC               ISO 3166-1 alpha-2, capitals, by its own word
  *     software         WORD             name and version, up to 31 characters
  *   ? ends             SECONDS          when the relay is going to end
  *   and behind them:
  *     link-proof       BYTES64          signature by the link key over "anond link 1", a zero byte, and the identity,
- * so that nobody names another's key ? family-proof     BYTES64...       for each family its signature over "anond
- * family 1", a zero byte, and the identity, so that nobody claims another's family signature        BYTES64 Ed25519 by
- * the identity; the last line
+ *                                       so that nobody names another's key
+ *   ? family-proof     BYTES64...       for each family its signature over "anond family 1", a zero byte, and the
+ *                                       identity, so that nobody claims another's family
+ *     signature        BYTES64          Ed25519 by the identity; the last line
  *
  * Kind vote, version 1, at most 32 MiB: what an authority thinks of all relays, before each interval:
  *
@@ -57,22 +60,30 @@
  *   from the identity to before the flags; lines that the authority does not know are kept), and:
  *     flags            WORD...          1 to 8 of a-z, ascending; without `running` the consensus does not have it
  *     weight           KIB              a second: what was measured; else what it offers, if that is not too much
+ *   ? seen-as          NUMBER           the autonomous system of its address, by what the authority knows
+ *   ? seen-country     CC               likewise
  *     signature        BYTES64          Ed25519 by the authority; the last line
  *
  * Kind consensus, version 1, at most 64 MiB: what follows from the votes that are there:
  *
  *     valid-after, fresh-until, valid-until, link-mtu      the first as in the votes, the others the low median
- *     votes            BYTES32 BYTES32 ...   the authorities whose votes were counted, ascending, and the BLAKE2b-256
- * of what they signed: so who gave two votes is caught for each relay that more than half of all authorities, not of
- * the votes only, give with the same facts, and with the flag running: its facts flags            WORD... those that
- * more than half of all authorities give it weight           KIB              the low median of all that give it one
+ *     votes            BYTES32 BYTES32 ...   the authorities whose votes were counted, ascending, each with the
+ *                                       BLAKE2b-256 of what it signed, by which two votes of one are told apart
+ *   for each relay that more than half of all authorities, not of the votes only, give with the same facts, and with
+ *   the flag running: its facts, and
+ *     flags            WORD...          those that more than half of all authorities give it
+ *     weight           KIB              the low median of all that give it one
+ *   ? seen-as          NUMBER           what more than half of all authorities say
+ *   ? seen-country     CC               likewise
  *   and then, not signed themselves, ascending by authority, and nothing else among them:
  *     signature        BYTES32 BYTES64  authority and its signature over all before the first of these lines
  *
  * The facts are counted as they are: so authorities of different versions count the same. Who reads a consensus leaves
  * out a relay whose facts it does not understand, and no other. No facts have the keywords of what stands behind them
- * (flags, weight, link-proof, family-proof, signature) or identity again: a descriptor with such a line is refused.
+ * (flags, weight, seen-as, seen-country, link-proof, family-proof, signature) or identity again: a descriptor with such
+ * a line is refused.
  */
+/* clang-format on */
 #pragma once
 
 #include <stdbool.h>
