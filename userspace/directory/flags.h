@@ -13,6 +13,7 @@
 #define FLAG_MAX 16u /* with the final NUL */
 #define FLAG_GUARD "guard"
 #define FLAG_RUNNING "running"
+#define FLAG_GUARD "guard" /* fit to be one, for months */
 
 struct flags {
 	char v[FLAGS_MAX][FLAG_MAX]; /* ascending */

@@ -11,18 +11,14 @@
 #include "crypto/sign.h"
 #include "directory/field.h"
 #include "directory/file.h"
+#include "directory/network_index.h"
 #include "directory/relay_json.h"
 #include "lib/base64.h"
 #include "lib/clock.h"
+#include "model/relay_traits.h"
 
 #define SIG_FILE_MAX 128u	       /* bytes of FILE.sig */
 #define TIME_TEXT "%Y-%m-%d %H:%M UTC" /* for people */
-
-/* What network_parse really allocates: the relays again, in two orders, for bsearch. */
-struct indexed {
-	struct network net; /* first: callers hold a pointer to it */
-	const struct relay **by_id, **by_name;
-};
 
 /* One member that no two relays may share. */
 struct unique {
@@ -36,8 +32,8 @@ struct unique {
 		text, offsetof(struct relay, member), sizeof(((struct relay *)0)->member), opt                         \
 	}
 static const struct unique unique_id = UNIQUE(id, "identity", false);
-static const struct unique unique_name = UNIQUE(name, "name", false);
 static const struct unique unique_others[] = {
+	UNIQUE(name, "name", false),
 	UNIQUE(onion_key, "onion-key", false),
 	UNIQUE(link_key, "link-key", false),
 	UNIQUE(addr4, "address4", true),
@@ -78,43 +74,47 @@ static int sort_unique(const struct relay **v, size_t n, const struct unique *u,
 	return 0;
 }
 
-static int make_index(struct indexed *ix, struct error *err)
+static int make_index(struct network_indexed *ix, struct error *err)
 {
 	size_t n = ix->net.n_relays;
 	int r = 0;
 
-	ix->by_id = calloc(n + 1, sizeof(*ix->by_id));
-	ix->by_name = calloc(n + 1, sizeof(*ix->by_name));
-	if (!ix->by_id || !ix->by_name)
-		return error_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < n; i++)
-		ix->by_id[i] = ix->by_name[i] = &ix->net.relays[i];
+		ix->by_id[i] = &ix->net.relays[i];
 	for (size_t i = 0; i < ARRAY_SIZE(unique_others) && r == 0; i++)
 		r = sort_unique(ix->by_id, n, &unique_others[i], err);
-	if (r == 0)
-		r = sort_unique(ix->by_name, n, &unique_name, err);
 	return r < 0 ? r : sort_unique(ix->by_id, n, &unique_id, err);
 }
 
-static int parse_relays(json_t *root, bool newer, struct network *net, struct error *err)
+struct network_indexed *network_allocate(size_t relays)
 {
-	json_t *list = json_object_get(root, "relays"), *obj;
+	struct network_indexed *ix = calloc(1, sizeof(*ix));
+
+	if (!ix)
+		return NULL;
+	ix->by_id = calloc(relays + 1, sizeof(*ix->by_id));
+	ix->net.relays = calloc(relays + 1, sizeof(*ix->net.relays));
+	ix->net.traits = calloc(relays + 1, sizeof(*ix->net.traits));
+	ix->net.weights = calloc(relays + 1, sizeof(*ix->net.weights));
+	if (ix->by_id && ix->net.relays && ix->net.traits && ix->net.weights)
+		return ix;
+	network_free(&ix->net);
+	return NULL;
+}
+
+static int parse_relays(const json_t *list, bool newer, struct network *net, struct error *err)
+{
+	json_t *obj;
 	size_t i;
 	int r;
 
-	if (!json_is_array(list))
-		return error_set(err, -EINVAL, "relays: not a list");
-	if (json_array_size(list) > NETWORK_RELAYS_MAX)
-		return error_set(err, -EFBIG, "relays: more than %u", NETWORK_RELAYS_MAX);
-	net->relays = calloc(json_array_size(list) + 1, sizeof(*net->relays));
-	if (!net->relays)
-		return error_set(err, -ENOMEM, "out of memory");
 	json_array_foreach (list, i, obj) {
 		r = relay_from_json(obj, &net->relays[i], err);
 		if (r == 0 && !newer)
 			r = relay_json_only(obj, NULL, err);
 		if (r < 0)
 			return error_prefix(err, r, "relays[%zu]", i);
+		net->weights[i] = 1;
 		net->n_relays++;
 	}
 	return 0;
@@ -155,7 +155,8 @@ static int parse_content(const void *file, size_t len, struct network **ret, str
 {
 	_cleanup_(cleanup_json) json_t *root = NULL;
 	_cleanup_network_ struct network *net = NULL;
-	struct indexed *ix;
+	struct network_indexed *ix;
+	const json_t *list;
 	json_error_t je;
 	bool newer = false;
 	int r;
@@ -167,13 +168,18 @@ static int parse_content(const void *file, size_t len, struct network **ret, str
 		return error_set(err, -EINVAL, "line %d: %s", je.line, je.text);
 	if (!json_is_object(root))
 		return error_set(err, -EINVAL, "line 1: not an object");
-	ix = calloc(1, sizeof(*ix));
+	list = json_object_get(root, "relays");
+	if (json_array_size(list) > NETWORK_RELAYS_MAX)
+		return error_set(err, -EFBIG, "relays: more than %u", NETWORK_RELAYS_MAX);
+	ix = network_allocate(json_array_size(list));
 	if (!ix)
 		return error_set(err, -ENOMEM, "out of memory");
 	net = &ix->net;
 	r = parse_head(root, net, &newer, err);
+	if (r == 0 && !json_is_array(list))
+		r = error_set(err, -EINVAL, "relays: not a list");
 	if (r == 0)
-		r = parse_relays(root, newer, net, err);
+		r = parse_relays(list, newer, net, err);
 	if (r == 0)
 		r = make_index(ix, err);
 	if (r < 0)
@@ -281,51 +287,28 @@ int network_load(const char *path, const uint8_t key[NETWORK_KEY_LEN], uint64_t 
 
 void network_free(struct network *net)
 {
-	struct indexed *ix = (struct indexed *)net;
+	struct network_indexed *ix = (struct network_indexed *)net;
 
 	if (!ix)
 		return;
 	free(ix->by_id);
-	free(ix->by_name);
 	free(net->relays);
+	free(net->traits);
+	free(net->weights);
 	free(ix);
 }
 
-static const struct relay *find(const struct network *net, const struct relay **v, const struct relay *want,
-				const struct unique *u)
+static int compare_to_id(const void *id, const void *relay)
 {
-	size_t low = 0, high = net->n_relays;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int c = memcmp(member_of(want, u), member_of(v[mid], u), u->len);
-
-		if (c == 0)
-			return v[mid];
-		if (c < 0)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return NULL;
+	return memcmp(id, &(*(const struct relay *const *)relay)->id, sizeof(struct relay_id));
 }
 
 const struct relay *network_find(const struct network *net, const struct relay_id *id)
 {
-	struct relay want = { .id = *id };
+	const struct network_indexed *ix = (const struct network_indexed *)net;
+	const struct relay **found = bsearch(id, ix->by_id, net->n_relays, sizeof(*ix->by_id), compare_to_id);
 
-	return find(net, ((const struct indexed *)net)->by_id, &want, &unique_id);
-}
-
-const struct relay *network_find_name(const struct network *net, const char *name)
-{
-	struct relay want = { 0 };
-	size_t len = strlen(name);
-
-	if (len >= sizeof(want.name))
-		return NULL;
-	memcpy(want.name, name, len);
-	return find(net, ((const struct indexed *)net)->by_name, &want, &unique_name);
+	return found ? *found : NULL;
 }
 
 int network_key_parse(const char *text, uint8_t ret[NETWORK_KEY_LEN])

@@ -55,12 +55,18 @@ int network_load(const char *path, const uint8_t key[NETWORK_KEY_LEN], uint64_t 
 /* The same from memory; sig is the content of FILE.sig. Pure. */
 int network_parse(const void *file, size_t len, const void *sig, size_t sig_len, const uint8_t key[NETWORK_KEY_LEN],
 		  uint64_t now_s, struct network **ret, struct error *err);
-/* Only for a network that came from load or parse: the index hides behind it. NULL is fine. */
+/*
+ * The same of a consensus. A guard is who takes clients and has the majority's flag for it. Names need not be unique.
+ * But relays that share a key, an address or an overlay prefix are all left out and counted: who of them came second
+ * cannot be told here. -ENOMEM.
+ */
+struct consensus;
+int network_from_consensus(const struct consensus *c, struct network **ret);
+/* Only for a network that came from one of these: the index hides behind it. NULL is fine. */
 void network_free(struct network *net);
 
 /* NULL if there is none. Logarithmic. The relay belongs to the network. Same restriction as network_free. */
 const struct relay *network_find(const struct network *net, const struct relay_id *id);
-const struct relay *network_find_name(const struct network *net, const char *name);
 
 /* Base64 of a public key, surrounding white space allowed. -EINVAL. */
 int network_key_parse(const char *text, uint8_t ret[NETWORK_KEY_LEN]);
