@@ -385,7 +385,9 @@ int main(int argc, char **argv)
 	if (argc < 6 || argc > 7 || sodium_init() < 0)
 		die("usage: create_attack NETWORK KEY RELAY FROM WHAT [FILE]");
 	net = read_network(argv[1], argv[2]);
-	a.to = network_find_name(net, argv[3]);
+	for (size_t i = 0; i < net->n_relays; i++)
+		if (strcmp(net->relays[i].name, argv[3]) == 0)
+			a.to = &net->relays[i];
 	if (!a.to || inet_pton(AF_INET6, argv[4], &a.from) != 1)
 		die("no such relay, or FROM is no address");
 	a.handle = rng_u64(&rng_system);

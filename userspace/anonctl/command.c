@@ -13,6 +13,7 @@
 #define UP_OPTIONS                                                                                                     \
 	(OPT_BIT(OPT_HOPS) | OPT_BIT(OPT_PATH) | OPT_BIT(OPT_TO) | OPT_BIT(OPT_FROM) | OPT_BIT(OPT_USER) |             \
 	 OPT_BIT(OPT_GROUP) | OPT_BIT(OPT_PORT) | OPT_BIT(OPT_EXCEPT) | OPT_BIT(OPT_WAIT) | OPT_BIT(OPT_NO_WAIT) |     \
+	 OPT_BIT(OPT_EXIT_COUNTRY) | OPT_BIT(OPT_NOT_COUNTRY) | OPT_BIT(OPT_NOT_OPERATOR) | OPT_BIT(OPT_MIN_LIFE) |    \
 	 ONLINE)
 #define DOCTOR_OPTIONS                                                                                                 \
 	(OPT_BIT(OPT_RELAY) | OPT_BIT(OPT_EXIT) | OPT_BIT(OPT_GATEWAY) | OPT_BIT(OPT_NETWORK) | OPT_BIT(OPT_KEY) |     \
@@ -79,7 +80,7 @@ static void help_command(const struct command *c, FILE *out)
 	fprintf(out, "usage: anonctl %s%s%s%s\n%s\n", c->name, c->operands[0] ? " " : "", c->operands,
 		c->options ? " [options]" : "", c->help);
 	for (int pass = 1; pass >= 0; pass--) {
-		uint32_t bits = pass ? c->required : c->options & ~c->required;
+		uint64_t bits = pass ? c->required : c->options & ~c->required;
 
 		if (bits)
 			fputs(pass ? "required:\n" : "options:\n", out);
@@ -117,8 +118,8 @@ static size_t match(const struct command *c, const struct arguments *a)
 static int check_call(const struct call *call)
 {
 	const struct command *c = call->command;
-	uint32_t wrong = call->args->given & ~(c->options | OPT_BIT(OPT_HELP) | OPT_BIT(OPT_VERSION));
-	uint32_t lacks = c->required & ~call->args->given;
+	uint64_t wrong = call->args->given & ~(c->options | OPT_BIT(OPT_HELP) | OPT_BIT(OPT_VERSION));
+	uint64_t lacks = c->required & ~call->args->given;
 
 	for (int o = 0; o < N_OPTS; o++) {
 		if (wrong & OPT_BIT(o))

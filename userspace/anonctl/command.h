@@ -23,8 +23,8 @@ struct command {
 	const char *name;     /* words of the command line, one space between */
 	const char *operands; /* as help shows them */
 	const char *help;
-	uint32_t options;		     /* OPT_BITs that it takes, besides --help and --version */
-	uint32_t required;		     /* OPT_BITs that it cannot do without */
+	uint64_t options;		     /* OPT_BITs that it takes, besides --help and --version */
+	uint64_t required;		     /* OPT_BITs that it cannot do without */
 	size_t min, max;		     /* number of operands */
 	int (*run)(const struct call *call); /* returns an exit status */
 };

@@ -12,7 +12,9 @@
 #include "lib/clock.h"
 #include "lib/reply.h"
 #include "model/ids.h"
+#include "model/path_rules.h"
 #include "model/prefix.h"
+#include "model/relay.h"
 #include "model/selection.h"
 
 #define ANSWER_MARGIN 10u /* seconds on top of --wait */
@@ -85,8 +87,9 @@ static int add_path(json_t *args, const char *text, uint32_t hops, struct error 
 	for (;;) {
 		size_t len = strcspn(text, ",");
 
-		if (len == 0 || len >= RELAY_NAME_MAX || ++n > HOPS_MAX)
-			return error_set(err, -EINVAL, "--path: not 1 to %d relay names with commas between", HOPS_MAX);
+		if (len == 0 || len >= RELAY_PIN_MAX || ++n > HOPS_MAX)
+			return error_set(err, -EINVAL,
+					 "--path: not 1 to %d relay names or identities with commas between", HOPS_MAX);
 		if (json_array_append_new(list, json_stringn(text, len)) < 0)
 			return error_set(err, -EINVAL, "--path: not a relay name");
 		if (text[len] == '\0')
@@ -193,6 +196,74 @@ static int add_ports(json_t *args, const struct arguments *a, struct error *err)
 	return 0;
 }
 
+/* "CH,AT", perhaps several times. */
+static int add_countries(json_t *args, const struct arguments *a, enum opt o, const char *member, struct error *err)
+{
+	struct countries c = { .n = 0 };
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < a->n_values[o]; i++)
+		for (const char *text = a->values[o][i];; text++) {
+			char code[4] = "";
+			const char *wrong;
+			size_t len = strcspn(text, ",");
+
+			memcpy(code, text, len < sizeof(code) ? len : sizeof(code) - 1);
+			wrong = countries_add(&c, code);
+			if (wrong) {
+				json_decref(list);
+				return error_set(err, -EINVAL, "--%s: %.40s is %s", option_infos[o].name, text, wrong);
+			}
+			text += len;
+			if (!*text)
+				break;
+		}
+	for (size_t i = 0; i < c.n; i++)
+		json_array_append_new(list, json_string(c.v[i]));
+	return json_object_set_new(args, member, list) < 0 ? error_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+static int add_operators(json_t *args, const struct arguments *a, struct error *err)
+{
+	struct path_rules rules = { .n_never_operators = 0 };
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < a->n_values[OPT_NOT_OPERATOR]; i++) {
+		const char *text = a->values[OPT_NOT_OPERATOR][i], *wrong = path_rules_add_operator(&rules, text);
+
+		if (wrong) {
+			json_decref(list);
+			return error_set(err, -EINVAL, "--not-operator: %.60s: %s", text, wrong);
+		}
+		json_array_append_new(list, json_string(text));
+	}
+	return json_object_set_new(args, "never_operators", list) < 0 ? error_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+/* What is wished of relays that are drawn. */
+static int add_rules(json_t *args, const struct arguments *a, struct error *err)
+{
+	static const enum opt options[] = { OPT_EXIT_COUNTRY, OPT_NOT_COUNTRY, OPT_NOT_OPERATOR, OPT_MIN_LIFE };
+	uint32_t life;
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (arguments_has(a, options[i]) && arguments_has(a, OPT_PATH))
+			return error_set(err, -EINVAL, "--path and --%s exclude each other",
+					 option_infos[options[i]].name);
+	if (arguments_has(a, OPT_EXIT_COUNTRY))
+		r = add_countries(args, a, OPT_EXIT_COUNTRY, "exit_countries", err);
+	if (r == 0 && arguments_has(a, OPT_NOT_COUNTRY))
+		r = add_countries(args, a, OPT_NOT_COUNTRY, "never_countries", err);
+	if (r == 0 && arguments_has(a, OPT_NOT_OPERATOR))
+		r = add_operators(args, a, err);
+	if (r == 0 && arguments_has(a, OPT_MIN_LIFE))
+		r = arguments_number("--min-life", a->value[OPT_MIN_LIFE], 1, RULES_LIFE_MAX, &life, err);
+	if (r == 0 && arguments_has(a, OPT_MIN_LIFE) && json_object_set_new(args, "min_life", json_integer(life)) < 0)
+		r = error_set(err, -ENOMEM, "out of memory");
+	return r;
+}
+
 static int add_wait(json_t *args, const struct arguments *a, uint32_t *ret, struct error *err)
 {
 	uint32_t wait = arguments_has(a, OPT_NO_WAIT) ? 0 : REPLY_WAIT_DEFAULT;
@@ -234,6 +305,8 @@ static int up_args(const struct arguments *a, json_t *args, uint32_t *ret_wait, 
 		r = add_owners(args, a, OPT_GROUP, err);
 	if (r == 0 && arguments_has(a, OPT_PORT))
 		r = add_ports(args, a, err);
+	if (r == 0)
+		r = add_rules(args, a, err);
 	return r < 0 ? r : add_wait(args, a, ret_wait, err);
 }
 

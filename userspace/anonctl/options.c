@@ -12,7 +12,7 @@ const struct option_info option_infos[N_OPTS] = {
 	[OPT_JSON] = { "json", NULL, "print the daemon's answer as JSON", false },
 	[OPT_SOCKET] = { "socket", "PATH", "the daemon's control socket", false },
 	[OPT_HOPS] = { "hops", "N", "number of relays", false },
-	[OPT_PATH] = { "path", "A,B,C", "exactly these relays, guard first", false },
+	[OPT_PATH] = { "path", "A,B,C", "exactly these relays, by names or identities, guard first", false },
 	[OPT_TO] = { "to", "PREFIX", "destinations that the circuit carries", true },
 	[OPT_FROM] = { "from", "PREFIX|lan", "at a gateway: the hosts that the circuit serves, or all others", true },
 	[OPT_USER] = { "user", "USER", "only this user's packets; for run: as whom", true },
@@ -38,6 +38,10 @@ const struct option_info option_infos[N_OPTS] = {
 	[OPT_EXCEPT] = { "except", "PREFIX", "destinations that it does not carry, reached directly", true },
 	[OPT_GROUP] = { "group", "GROUP", "only this group's packets; it stands in `groups` of anond.conf", true },
 	[OPT_STATE] = { "state", "DIR", "the relay's `state`, if it replaces its onion key", false },
+	[OPT_EXIT_COUNTRY] = { "exit-country", "CC,CC", "where the exit is, countries by two letters", true },
+	[OPT_NOT_COUNTRY] = { "not-country", "CC,CC", "where no relay is, nor one that says no country", true },
+	[OPT_NOT_OPERATOR] = { "not-operator", "KEY", "no relay of this family", true },
+	[OPT_MIN_LIFE] = { "min-life", "SECONDS", "no relay that says that it ends earlier", false },
 	[OPT_OWN] = { "own", "N", "the number of the network, 1 unless said", false },
 };
 

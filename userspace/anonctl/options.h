@@ -41,10 +41,14 @@ enum opt {
 	OPT_EXCEPT,
 	OPT_GROUP,
 	OPT_STATE,
+	OPT_EXIT_COUNTRY,
+	OPT_NOT_COUNTRY,
+	OPT_NOT_OPERATOR,
+	OPT_MIN_LIFE,
 	N_OPTS,
 };
 
-#define OPT_BIT(o) (UINT32_C(1) << (o))
+#define OPT_BIT(o) (UINT64_C(1) << (o))
 #define OPT_TIMES_MAX 256u /* how often one that repeats may stand */
 
 struct option_info {
@@ -57,7 +61,7 @@ struct option_info {
 extern const struct option_info option_infos[N_OPTS];
 
 struct arguments {
-	uint32_t given;				   /* OPT_BITs */
+	uint64_t given;				   /* OPT_BITs */
 	const char *value[N_OPTS];		   /* of those that do not repeat */
 	const char *values[N_OPTS][OPT_TIMES_MAX]; /* of those that do */
 	size_t n_values[N_OPTS];

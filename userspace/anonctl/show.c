@@ -274,6 +274,18 @@ static void put_line(FILE *out, const char *name, const char *value)
 	fputc('\n', out);
 }
 
+/* What was wished of its relays. */
+static void put_rules(const json_t *body, FILE *out)
+{
+	char buf[TABLE_CELL], list[JOIN_MAX];
+
+	put_line(out, "exit in", join(json_object_get(body, "exit_countries"), ", ", list));
+	put_line(out, "not in", join(json_object_get(body, "never_countries"), ", ", list));
+	put_line(out, "not of", join(json_object_get(body, "never_operators"), ", ", list));
+	if (json_object_get(body, "min_life"))
+		put_line(out, "min life", duration(int_of(body, "min_life"), buf));
+}
+
 void show_circuit(const json_t *body, const struct show_time *now, FILE *out)
 {
 	static const char *const plain[] = { "device", "inner4", "inner6", "resolver4", "resolver6", "mtu", "rtt_ms" };
@@ -284,8 +296,14 @@ void show_circuit(const json_t *body, const struct show_time *now, FILE *out)
 	put_line(out, "circuit", scalar(json_object_get(body, "id"), buf));
 	put_line(out, "state", text_of(body, "state"));
 	put_line(out, "reason", text_of(body, "reason"));
+	put_line(out, "error", text_of(body, "error"));
 	put_line(out, "path", join(json_object_get(body, "path"), " -> ", list));
+	if (text_of(body, "alike")[0]) {
+		snprintf(list, sizeof(list), "two of its relays are of one %.20s", text_of(body, "alike"));
+		put_line(out, "", list);
+	}
 	put_line(out, "to", selection(body, list));
+	put_rules(body, out);
 	for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		put_line(out, plain[i], scalar(json_object_get(body, plain[i]), buf));
 	put_line(out, "age", duration(int_of(body, "age"), buf));
@@ -304,12 +322,13 @@ void show_circuit(const json_t *body, const struct show_time *now, FILE *out)
 
 void show_relay_list(const json_t *body, const struct show_time *now, FILE *out)
 {
-	static const char *const titles[] = { "NAME", "ROLE", "LINK", "IPV4", "IPV6", "IDENTITY" };
+	static const char *const titles[] = { "NAME", "ROLE", "GUARD", "LINK", "WEIGHT",  "COUNTRY",
+					      "AS",   "ENDS", "IPV4",  "IPV6", "IDENTITY" };
+	char buf[TABLE_CELL];
 	struct table t = { 0 };
 	size_t i;
 	json_t *r;
 
-	(void)now;
 	if (!start(&t, titles, sizeof(titles) / sizeof(titles[0])))
 		return;
 	json_array_foreach (json_object_get(body, "relays"), i, r) {
@@ -319,10 +338,15 @@ void show_relay_list(const json_t *body, const struct show_time *now, FILE *out)
 			break;
 		table_set(&t, 0, text_of(r, "name"));
 		table_set(&t, 1, guard && exit ? "guard,exit" : guard ? "guard" : exit ? "exit" : "middle");
-		table_set(&t, 2, text_of(r, "link"));
-		table_set(&t, 3, text_of(r, "address4"));
-		table_set(&t, 4, text_of(r, "address6"));
-		table_set(&t, 5, text_of(r, "identity"));
+		table_set(&t, 2, scalar(json_object_get(r, "guard_place"), buf));
+		table_set(&t, 3, text_of(r, "link"));
+		table_set(&t, 4, scalar(json_object_get(r, "weight"), buf));
+		table_set(&t, 5, text_of(r, "country"));
+		table_set(&t, 6, scalar(json_object_get(r, "as"), buf));
+		table_set(&t, 7, until(int_of(r, "ends"), now->wall_s, buf));
+		table_set(&t, 8, text_of(r, "address4"));
+		table_set(&t, 9, text_of(r, "address6"));
+		table_set(&t, 10, text_of(r, "identity"));
 	}
 	finish(&t, "no relays", out);
 }
@@ -410,6 +434,8 @@ void show_status(const json_t *body, const struct show_time *now, FILE *out)
 	put_onion_keys(json_object_get(body, "onion_keys"), now, out);
 	put_line(out, "links", scalar(json_object_get(body, "links"), buf));
 	put_line(out, "relays", scalar(json_object_get(net, "relays"), buf));
+	if (int_of(net, "left_out"))
+		put_line(out, "left out", scalar(json_object_get(net, "left_out"), buf));
 	put_line(out, "link MTU", scalar(json_object_get(net, "link_mtu"), buf));
 	put_line(out, "network for", until(int_of(net, "valid_until"), now->wall_s, buf));
 	snprintf(list, sizeof(list), "%.40s %.40s", text_of(charon, "state"), text_of(charon, "version"));

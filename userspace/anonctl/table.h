@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define TABLE_COLUMNS 10u
+#define TABLE_COLUMNS 11u
 #define TABLE_CELL 80u /* bytes of a cell, with the final NUL; longer text is cut */
 
 struct table {

@@ -7,16 +7,19 @@
 #include <string.h>
 
 #include "anond/config.h"
+#include "anond/paths.h"
+#include "anond/rules_json.h"
 #include "anond/selection_json.h"
+#include "lib/base64.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/reply.h"
-#include "path/path.h"
 #include "plan/mtu.h"
 #include "plan/plan.h"
 
 static int attempt(struct client_circuit *cc, struct error *err);
 static void rebuild_later(struct client_circuit *cc);
+static void try_later(struct client_circuit *cc, uint64_t at_ms);
 static void relieve_when_due(struct client_circuit *cc);
 
 /* ---- the two onions ---- */
@@ -141,6 +144,32 @@ static void suspect_by(struct client_circuit *cc, const struct onion *o, const s
 	}
 }
 
+/*
+ * What was the guard's own doing, or that of whoever is before it, and of nobody behind it: else relays that fail on
+ * purpose would choose our guards. That an open one carries nothing any more says too little; the next CREATE tells.
+ */
+static bool is_guards_fault(const struct onion *o, const struct origin_state *s)
+{
+	switch (s->failure) {
+	case ORIGIN_LINK_FAILED:
+	case ORIGIN_TIMEOUT:
+		return true;
+	case ORIGIN_LINK_LOST: /* without an answer to CREATE */
+		return !o->placed;
+	case ORIGIN_REFUSED:
+	case ORIGIN_BAD_ANSWER:
+		return s->hop == 1;
+	default:
+		return false;
+	}
+}
+
+static void judge_guard(struct client_circuit *cc, const struct onion *o, const struct origin_state *s)
+{
+	if (!cc->pinned && is_guards_fault(o, s) && cc->env->can_link(cc->env))
+		paths_guard_failed(cc->env->paths, &o->path[0].id);
+}
+
 static void answer(struct client_circuit *cc)
 {
 	struct control_conn *conn = cc->waiter;
@@ -161,8 +190,8 @@ static void answer(struct client_circuit *cc)
 			      "blocked meanwhile",
 			      cc->id, cc->error);
 	else
-		control_error(conn, REPLY_TIMEOUT, "circuit %u is not open yet (%s); it is still being built", cc->id,
-			      client_circuit_state(cc));
+		control_error(conn, REPLY_TIMEOUT, "circuit %u is not open yet (%s%s%s); it is still being built",
+			      cc->id, client_circuit_state(cc), cc->error[0] ? ": " : "", cc->error);
 }
 
 /* The random part: many clients that lost the same relay must not come back at one moment. */
@@ -268,8 +297,10 @@ static void on_over(void *ctx, struct onion *o, int code, const char *why, const
 {
 	struct client_circuit *cc = ctx;
 
-	if (state)
+	if (state) {
 		suspect_by(cc, o, state);
+		judge_guard(cc, o, state);
+	}
 	if (state && (state->failure == ORIGIN_NO_ECHO || state->failure == ORIGIN_TIMEOUT))
 		overlay_doubt(cc->env->overlay, &o->path[0].id);
 	if (o == cc->side)
@@ -294,7 +325,7 @@ static void opened(struct client_circuit *cc)
 {
 	cc->opened = true;
 	cc->reason[0] = cc->error[0] = '\0';
-	cc->n_bad = 0;
+	cc->n_bad = cc->n_left = 0;
 	cc->since_ms = clock_monotonic_ms();
 	cc->relieve_ms = relieve_at(cc);
 	cc->env->changed(cc);
@@ -325,7 +356,11 @@ static void on_open(void *ctx, struct onion *o)
 	if (onion_carry(o, true) < 0) {
 		snprintf(why, sizeof(why), "its routes could not be set: %s", kernel_error_text(cc->env->kernel));
 		on_over(cc, o, REPLY_INTERNAL, why, NULL);
-	} else if (o == cc->side) {
+		return;
+	}
+	if (!cc->pinned)
+		paths_guard_worked(cc->env->paths, &o->path[0].id);
+	if (o == cc->side) {
 		log_info("circuit %u: a fresh one takes over", cc->id);
 		relieved(cc);
 	} else {
@@ -352,49 +387,67 @@ static void on_wait(struct ev_loop *loop, ev_timer *w, int events)
 
 /* ---- attempts ---- */
 
-static int pin_choose(const struct client_circuit *cc, size_t hops, const char *const *pin, struct relay *ret,
-		      struct error *err)
+static const char *alike_word(enum path_alike alike)
 {
-	const struct path_request req = { .hops = hops, .pin = pin };
-
-	return path_choose(cc->env->net, &req, &rng_system, ret, err);
+	return alike == PATH_FAMILIES_ALIKE ? "operator" : "network";
 }
 
-/* Suspicion is no proof: where too few relays are left beside the suspects, they get another chance. */
-static int draw(struct client_circuit *cc, struct relay path[HOPS_MAX], struct error *err)
+static int named(const struct client_circuit *cc, size_t hops, const char *const *pin, struct relay path[HOPS_MAX],
+		 struct error *err)
 {
-	struct relay_id out[SUSPECTS_MAX + 1];
-	struct path_request req = { .hops = cc->hops, .exclude = out, .n_exclude = cc->n_bad };
-	int r = -ENOENT;
+	return paths_named(cc->env->paths, pin, hops, path, err);
+}
 
-	memcpy(out, cc->bad, cc->n_bad * sizeof(out[0]));
-	/* Beside an open one: by another exit, if there is one. */
-	if (cc->lead) {
-		out[req.n_exclude++] = cc->lead->path[cc->lead->c.hops - 1].id;
-		r = path_choose(cc->env->net, &req, &rng_system, path, err);
-		req.n_exclude--;
+static size_t behind_guard(const struct relay *path, size_t hops, struct relay_id ret[HOPS_MAX])
+{
+	for (size_t i = 1; i < hops; i++)
+		ret[i - 1] = path[i].id;
+	return hops - 1;
+}
+
+static int draw(struct client_circuit *cc, struct relay path[HOPS_MAX], uint64_t *ret_wait, struct error *err)
+{
+	struct relay_id beside[HOPS_MAX];
+	struct paths_request req = { .hops = cc->hops,
+				     .sel = &cc->sel,
+				     .rules = &cc->rules,
+				     .suspects = cc->bad,
+				     .n_suspects = cc->n_bad,
+				     .left = cc->left,
+				     .n_left = cc->n_left };
+	struct paths_answer a = { .wait = 0 };
+	int r;
+
+	if (cc->lead) { /* what is to relieve it */
+		req.n_left = behind_guard(cc->lead->path, cc->lead->c.hops, beside);
+		req.left = beside;
 	}
-	if (r == -ENOENT)
-		r = path_choose(cc->env->net, &req, &rng_system, path, err);
-	if (r != -ENOENT || cc->n_bad == 0)
+	r = paths_draw(cc->env->paths, &req, &a, err);
+	*ret_wait = a.wait;
+	if (r < 0)
 		return r;
-	req.n_exclude = cc->n_bad = 0;
-	return path_choose(cc->env->net, &req, &rng_system, path, err);
+	if (a.forgiven)
+		cc->n_bad = 0;
+	if (a.alike != PATH_APART)
+		log_info("circuit %u: two relays of its path are of one %s, for there is no other path", cc->id,
+			 alike_word(a.alike));
+	memcpy(path, a.path, sizeof(a.path));
+	return 0;
 }
 
-static int choose(struct client_circuit *cc, struct relay path[HOPS_MAX], struct error *err)
+static int choose(struct client_circuit *cc, struct relay path[HOPS_MAX], uint64_t *ret_wait, struct error *err)
 {
 	const char *pin[HOPS_MAX];
 
 	if (!cc->pinned)
-		return draw(cc, path, err);
+		return draw(cc, path, ret_wait, err);
 	for (size_t i = 0; i < cc->hops; i++)
 		pin[i] = cc->pin[i];
-	return pin_choose(cc, cc->hops, pin, path, err);
+	return named(cc, cc->hops, pin, path, err);
 }
 
-/* Choose a path (unless it is pinned) and start building. On an error *ret is NULL. */
-static int build(struct client_circuit *cc, struct onion **ret, struct error *err)
+/* Choose a path (unless it is pinned) and start building. On an error *ret is NULL; -EAGAIN: not before *ret_wait. */
+static int build(struct client_circuit *cc, struct onion **ret, uint64_t *ret_wait, struct error *err)
 {
 	struct relay path[HOPS_MAX] = { 0 };
 	struct onion_config oc = config_of(cc, free_slot(cc), path, cc->hops);
@@ -402,7 +455,7 @@ static int build(struct client_circuit *cc, struct onion **ret, struct error *er
 
 	if (cc->env->net->valid_until <= clock_wall_s())
 		return error_set(err, -ESTALE, "the network file has expired");
-	r = choose(cc, path, err);
+	r = choose(cc, path, ret_wait, err);
 	if (r < 0)
 		return r;
 	if (ret == &cc->lead)
@@ -410,12 +463,28 @@ static int build(struct client_circuit *cc, struct onion **ret, struct error *er
 	return onion_new(&oc, ret, err);
 }
 
+/* Or wait for a guard: that is no error. */
 static int attempt(struct client_circuit *cc, struct error *err)
 {
-	cc->attempts++;
-	if (!cc->opened)
+	struct error why = { "" };
+	uint64_t wait_s = 0;
+	int r;
+
+	if (!cc->opened) {
 		cc->since_ms = clock_monotonic_ms();
-	return build(cc, &cc->lead, err);
+		cc->error[0] = '\0';
+	}
+	cc->attempts++; /* before it: it may be over within */
+	r = build(cc, &cc->lead, &wait_s, &why);
+	if (r == -EAGAIN) {
+		cc->attempts--;
+		cc->code = REPLY_UNREACHABLE;
+		snprintf(cc->error, sizeof(cc->error), "%.200s; it waits for %u s", why.text, (unsigned int)wait_s);
+		log_notice("circuit %u: %s", cc->id, cc->error);
+		try_later(cc, clock_monotonic_ms() + wait_s * 1000 + rng_below(&rng_system, HURRY_MS));
+		return 0;
+	}
+	return r < 0 ? error_set(err, r, "%s", why.text) : 0;
 }
 
 static void try_later(struct client_circuit *cc, uint64_t at_ms)
@@ -447,15 +516,19 @@ static void rebuild(struct client_circuit *cc)
 	if (r == 0)
 		return;
 	cc->code = r == -ENOENT || r == -ESTALE ? REPLY_UNREACHABLE : REPLY_INTERNAL;
-	snprintf(cc->error, sizeof(cc->error), "%s", err.text);
-	not_rebuilt(cc);
+	snprintf(cc->opened ? cc->error : cc->reason, sizeof(cc->error), "%s", err.text);
+	if (cc->opened)
+		not_rebuilt(cc);
+	else
+		fail(cc);
 }
 
 static void relieve(struct client_circuit *cc)
 {
 	struct error err = { "" };
+	uint64_t wait_s;
 
-	if (build(cc, &cc->side, &err) < 0)
+	if (build(cc, &cc->side, &wait_s, &err) < 0)
 		not_relieved(cc, err.text);
 }
 
@@ -473,7 +546,7 @@ static void on_next(struct ev_loop *loop, ev_timer *w, int events)
 
 /* ---- beginning ---- */
 
-static struct client_circuit *allocate(struct client_env *env, uint32_t id, size_t hops)
+static struct client_circuit *allocate(struct client_env *env, uint32_t id)
 {
 	struct client_circuit *cc = calloc(1, sizeof(*cc));
 
@@ -481,7 +554,6 @@ static struct client_circuit *allocate(struct client_env *env, uint32_t id, size
 		return NULL;
 	cc->env = env;
 	cc->id = id;
-	cc->hops = hops;
 	cc->since_ms = clock_monotonic_ms();
 	ev_init(&cc->wait, on_wait);
 	ev_init(&cc->next, on_next);
@@ -489,28 +561,44 @@ static struct client_circuit *allocate(struct client_env *env, uint32_t id, size
 	return cc;
 }
 
-static void set_path(struct client_circuit *cc, size_t hops, const char *const *pin)
+static void set_path(struct client_circuit *cc, const struct path_asked *asked)
 {
-	cc->hops = hops;
-	cc->pinned = pin;
-	for (size_t i = 0; pin && i < hops; i++)
-		snprintf(cc->pin[i], sizeof(cc->pin[i]), "%s", pin[i]);
+	cc->hops = asked->hops;
+	cc->pinned = asked->pin;
+	cc->rules = *asked->rules;
+	for (size_t i = 0; asked->pin && i < asked->hops; i++)
+		snprintf(cc->pin[i], sizeof(cc->pin[i]), "%s", asked->pin[i]);
 }
 
-int client_circuit_new(struct client_env *env, uint32_t id, const struct selection *sel, size_t hops,
-		       const char *const *pin, struct client_circuit **ret, struct error *err)
+/* What the user says now: by identities from here on. An error leaves it as it was. */
+static int take_path(struct client_circuit *cc, const struct path_asked *asked, struct error *err)
 {
-	struct client_circuit *cc = allocate(env, id, hops);
+	struct relay path[HOPS_MAX];
+	int r = asked->pin ? named(cc, asked->hops, asked->pin, path, err) : 0;
+
+	if (r < 0)
+		return r;
+	set_path(cc, asked);
+	for (size_t i = 0; asked->pin && i < asked->hops; i++)
+		base64_write(path[i].id.b, sizeof(path[i].id.b), cc->pin[i]);
+	if (asked->pin)
+		memcpy(cc->path, path, asked->hops * sizeof(path[0]));
+	return 0;
+}
+
+int client_circuit_new(struct client_env *env, uint32_t id, const struct selection *sel, const struct path_asked *asked,
+		       struct client_circuit **ret, struct error *err)
+{
+	struct client_circuit *cc = allocate(env, id);
 	int r;
 
 	if (!cc)
 		return error_set(err, -ENOMEM, "out of memory");
-	r = pin ? pin_choose(cc, hops, pin, cc->path, err) : 0;
+	r = take_path(cc, asked, err);
 	if (r < 0) {
 		free(cc);
 		return r;
 	}
-	set_path(cc, hops, pin);
 	cc->sel = *sel;
 	*ret = cc;
 	return 0;
@@ -533,14 +621,11 @@ bool client_circuit_is_down(const struct client_circuit *cc)
 	return cc->failed || (cc->opened && !client_circuit_is_open(cc));
 }
 
-/* fresh: nothing of what there was is kept, the retired one neither. */
-static int again(struct client_circuit *cc, size_t hops, const char *const *pin, bool fresh, struct error *err)
+/* Its path is what it is to be now. fresh: nothing of what there was is kept, the retired one neither. */
+static int again(struct client_circuit *cc, bool fresh, struct error *err)
 {
-	struct relay path[HOPS_MAX];
-	int r = pin ? pin_choose(cc, hops, pin, path, err) : 0;
+	int r;
 
-	if (r < 0)
-		return r;
 	if (cc->waiter) {
 		control_error(cc->waiter, REPLY_CONFLICT, "circuit %u was asked for again meanwhile", cc->id);
 		cc->waiter = NULL;
@@ -550,7 +635,6 @@ static int again(struct client_circuit *cc, size_t hops, const char *const *pin,
 	end(&cc->lead);
 	if (fresh)
 		end(&cc->side);
-	set_path(cc, hops, pin);
 	cc->n_bad = 0;
 	cc->attempts = cc->pauses = 0;
 	cc->failed = false;
@@ -566,9 +650,31 @@ static int again(struct client_circuit *cc, size_t hops, const char *const *pin,
 	return r;
 }
 
-int client_circuit_again(struct client_circuit *cc, size_t hops, const char *const *pin, struct error *err)
+int client_circuit_again(struct client_circuit *cc, const struct path_asked *asked, struct error *err)
 {
-	return again(cc, hops, pin, false, err);
+	int r = take_path(cc, asked, err);
+
+	if (r < 0)
+		return r;
+	cc->n_left = 0;
+	return again(cc, false, err);
+}
+
+int client_circuit_renew(struct client_circuit *cc, struct error *err)
+{
+	const char *pin[HOPS_MAX];
+	struct relay path[HOPS_MAX];
+	int r = 0;
+
+	for (size_t i = 0; i < HOPS_MAX; i++)
+		pin[i] = cc->pin[i];
+	if (cc->pinned)
+		r = named(cc, cc->hops, pin, path, err);
+	if (r < 0)
+		return r;
+	if (cc->path[0].name[0])
+		cc->n_left = behind_guard(cc->path, cc->hops, cc->left);
+	return again(cc, true, err);
 }
 
 /* ---- adoption ---- */
@@ -606,26 +712,15 @@ static void restored(struct client_circuit *cc)
 	cc->relieve_ms = relieve_at(cc);
 }
 
-int client_circuit_renew(struct client_circuit *cc, struct error *err)
-{
-	char names[HOPS_MAX][RELAY_NAME_MAX];
-	const char *pin[HOPS_MAX];
-
-	memcpy(names, cc->pin, sizeof(names));
-	for (size_t i = 0; i < HOPS_MAX; i++)
-		pin[i] = names[i];
-	return again(cc, cc->hops, cc->pinned ? pin : NULL, true, err);
-}
-
 int client_circuit_adopt(struct client_env *env, const struct client_saved *s, const struct plan *have,
 			 struct client_circuit **ret)
 {
-	struct client_circuit *cc = allocate(env, s->id, s->hops);
+	struct client_circuit *cc = allocate(env, s->id);
 	int r;
 
 	if (!cc)
 		return -ENOMEM;
-	set_path(cc, s->hops, s->pin);
+	set_path(cc, &s->asked);
 	cc->sel = s->sel;
 	r = selection_apply(cc);
 	if (r < 0) {
@@ -649,7 +744,7 @@ int client_circuit_adopt(struct client_env *env, const struct client_saved *s, c
 
 int client_circuit_stray(struct client_env *env, uint32_t id, struct client_circuit **ret)
 {
-	struct client_circuit *cc = allocate(env, id, 0);
+	struct client_circuit *cc = allocate(env, id);
 
 	if (!cc)
 		return -ENOMEM;
@@ -684,7 +779,7 @@ void client_circuit_repair(struct client_circuit *cc)
 
 void client_circuit_hurry(struct client_circuit *cc)
 {
-	if (cc->opened && !cc->lead)
+	if (!cc->failed && !cc->lead)
 		try_later(cc, clock_monotonic_ms() + rng_below(&rng_system, HURRY_MS));
 }
 
@@ -795,8 +890,10 @@ const char *client_circuit_state(const struct client_circuit *cc)
 
 	if (cc->failed)
 		return "failed";
-	if (client_circuit_is_down(cc) || !cc->lead)
+	if (client_circuit_is_down(cc))
 		return "rebuilding";
+	if (!cc->lead)
+		return "waiting";
 	return names[origin_state(cc->lead->origin)->phase];
 }
 
@@ -861,8 +958,12 @@ json_t *client_circuit_json(const struct client_circuit *cc, bool layers)
 			      "reason", client_circuit_is_down(cc) ? cc->reason : "", "path",
 			      path_json(cc->path, cc->hops), "age", (json_int_t)((now - cc->since_ms) / 1000));
 	json_t *lead = cc->lead ? onion_json(cc->lead) : NULL;
+	enum path_alike alike = paths_alike(cc->env->paths, cc->path, cc->path[0].name[0] ? cc->hops : 0);
 
 	selection_to_json(&cc->sel, j);
+	rules_to_json(&cc->rules, j);
+	if (alike != PATH_APART)
+		json_object_set_new(j, "alike", json_string(alike_word(alike)));
 
 	if (cc->error[0])
 		json_object_set_new(j, "error", json_string(cc->error));

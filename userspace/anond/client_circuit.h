@@ -4,6 +4,7 @@
  *
  * Until it was open once, ATTEMPTS_MAX attempts are made, then it has failed. Once it was open, it is built again
  * whenever it is lost, without end and with pauses, until the user closes it. The kill switch stands all the time.
+ * While all guards that may be tried failed lately (path/guards.h) it waits.
  *
  * About half-way through its life a fresh one is built beside it and takes what begins from then on; what began before
  * stays where it is until that one expires (make before break).
@@ -16,15 +17,23 @@
 #include "anond/control.h"
 #include "anond/onion.h"
 #include "lib/hash.h"
+#include "model/path_rules.h"
 #include "model/selection.h"
 
 #define ATTEMPTS_MAX 3	  /* paths tried until the first opens; a pinned path is tried once */
-#define SUSPECTS_MAX 15	  /* relays kept out of the next path; the oldest go first */
+#define SUSPECTS_MAX 15	  /* relays kept out of the next path, but for its guard; the oldest go first */
 #define CIRCUITS_MAX 256  /* circuits of this host at once */
 #define REBUILD_MAX_S 60  /* pause between attempts: 1, 2, 4, ... seconds up to this, less a random part of half */
 #define STEADY_MS 60000	  /* what was open for so long begins with the shortest pause again */
 #define HURRY_MS 1000	  /* at most so long after a change of the network */
 #define CLOSE_LINGER_S 1. /* a guard's link outlives its last circuit by this, so that DESTROY gets through */
+
+/* What the user asks of the path. */
+struct path_asked {
+	size_t hops;
+	const char *const *pin; /* hops names or identities of relays, or NULL: it is drawn */
+	const struct path_rules *rules;
+};
 
 struct client_circuit {
 	UT_hash_handle hh;
@@ -33,10 +42,14 @@ struct client_circuit {
 	struct selection sel;
 	size_t hops;
 	bool pinned; /* path is the user's own choice: */
-	char pin[HOPS_MAX][RELAY_NAME_MAX];
+	char pin[HOPS_MAX][RELAY_PIN_MAX];
+	struct path_rules rules;
 	struct relay path[HOPS_MAX]; /* of the present or last attempt */
 	struct relay_id bad[SUSPECTS_MAX];
 	size_t n_bad;
+	/* The next path is to be another than the one with these behind its guard. */
+	struct relay_id left[HOPS_MAX];
+	size_t n_left;
 	unsigned int attempts; /* since it was asked for or lost */
 	unsigned int pauses;   /* how often it was waited: the next pause is longer */
 	struct onion *lead;    /* the present attempt, or what carries new connections; NULL if none */
@@ -60,31 +73,31 @@ struct client_circuit {
 };
 
 /*
- * Takes over what sel holds unless it fails. pin: hops names, or NULL. Nothing is done yet; the caller saves it, so
- * that there is never a kill switch that the next start does not know, and calls client_circuit_start.
+ * Takes over what sel holds unless it fails. A name becomes the identity that has it now, for later it may be another
+ * relay's. Nothing is done yet; the caller saves it, so that there is never a kill switch that the next start does not
+ * know, and calls client_circuit_start.
  */
-int client_circuit_new(struct client_env *env, uint32_t id, const struct selection *sel, size_t hops,
-		       const char *const *pin, struct client_circuit **ret, struct error *err);
+int client_circuit_new(struct client_env *env, uint32_t id, const struct selection *sel, const struct path_asked *asked,
+		       struct client_circuit **ret, struct error *err);
 /* Applies the kill switch and starts building. On an error nothing of it is in the kernel. */
 int client_circuit_start(struct client_circuit *cc, struct error *err);
 /*
  * The user asks for the selection of a circuit that is not open once more, perhaps with another path. The kill switch
  * is not touched. On an error it stays as it is: failed, or waiting to be built again.
  */
-int client_circuit_again(struct client_circuit *cc, size_t hops, const char *const *pin, struct error *err);
+int client_circuit_again(struct client_circuit *cc, const struct path_asked *asked, struct error *err);
 
 /*
- * Another identity at once: what is open or under way ends, with its flows, and it is built anew, over another path
- * unless the user chose one. The kill switch is not touched. On an error before anything ended all stays as it is,
- * later it is built again, like any that was lost.
+ * Another identity at once: what is open or under way ends, with its flows, and it is built anew, by the same guard
+ * but over another path, if there is one and unless the user chose it. The kill switch is not touched. On an error
+ * before anything ended all stays as it is, later it is built again, like any that was lost.
  */
 int client_circuit_renew(struct client_circuit *cc, struct error *err);
 
 struct client_saved {
 	uint32_t id;
 	struct selection sel; /* taken over unless it fails */
-	size_t hops;
-	const char *const *pin; /* hops names, or NULL */
+	struct path_asked asked;
 	bool opened;
 	const struct origin_record *open;    /* it was open when it was saved, or NULL */
 	const struct origin_record *retired; /* the one before it, which still carried what began in it, or NULL */

@@ -48,11 +48,17 @@ static int reply_code(int r)
 	}
 }
 
+static struct path_asked asked_of(const struct up_request *a)
+{
+	return (struct path_asked){ a->hops, a->pinned ? a->pin : NULL, &a->rules };
+}
+
 /* On an error nothing of it is left, neither in the kernel nor in the journal, and a->sel is the caller's. */
 static int begin(struct client_role *c, struct up_request *a, struct client_circuit **ret, struct error *err)
 {
+	const struct path_asked asked = asked_of(a);
 	struct client_circuit *cc;
-	int r = client_circuit_new(&c->env, free_id(c), &a->sel, a->hops, a->pinned ? a->pin : NULL, &cc, err);
+	int r = client_circuit_new(&c->env, free_id(c), &a->sel, &asked, &cc, err);
 
 	if (r < 0)
 		return r;
@@ -84,7 +90,9 @@ void client_role_up(struct client_role *c, struct control_conn *conn, const json
 	if (r == 0 && !config_has_groups(c->c.conf, &a.sel))
 		r = error_set(&err, -EINVAL, "the group is not among `groups` of anond.conf(5)");
 	if (r == 0 && cc && client_circuit_is_down(cc) && selection_same(&cc->sel, &a.sel)) {
-		r = client_circuit_again(cc, a.hops, a.pinned ? a.pin : NULL, &err);
+		const struct path_asked asked = asked_of(&a);
+
+		r = client_circuit_again(cc, &asked, &err);
 		if (client_saved_selections(c, &why) < 0)
 			log_err("circuit %u: its path is not remembered: %s", cc->id, why.text);
 	} else if (r == 0 && cc) {

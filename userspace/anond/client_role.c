@@ -7,6 +7,7 @@
 
 #include "anond/client_state.h"
 #include "anond/config.h"
+#include "anond/paths.h"
 #include "lib/log.h"
 #include "plan/diff.h"
 #include "plan/plan.h"
@@ -156,6 +157,11 @@ static bool is_taken(struct client_env *env, const struct origin_circuit *c)
 		if (shares_address(cc->lead, c) || shares_address(cc->side, c))
 			return true;
 	return false;
+}
+
+static bool can_link(struct client_env *env)
+{
+	return overlay_ready(env->overlay);
 }
 
 /* ---- what the overlay tells ---- */
@@ -325,8 +331,11 @@ int client_role_new(const struct client_role_config *conf, struct client_role **
 		.changed = on_changed,
 		.guard_over = on_guard_over,
 		.taken = is_taken,
+		.can_link = can_link,
 	};
 	r = base_apply(c, err);
+	if (r == 0)
+		r = paths_new(conf->conf, conf->net, &c->env.paths, err);
 	if (r == 0)
 		r = client_saved_open(c, err);
 	if (r == 0) {
@@ -381,17 +390,30 @@ void client_role_free(struct client_role *c, bool leave)
 	if (!leave)
 		remove_all(c);
 	overlay_free(c->overlay);
+	paths_free(c->env.paths);
 	journal_close(c->journal);
 	free(c);
 }
 
 int client_role_set_network(struct client_role *c, const struct network *net)
 {
-	int r = overlay_set_network(c->overlay, net);
+	struct path_wheel *wheel = NULL;
+	int r = paths_turn(net, &wheel);
 
 	if (r == 0)
-		c->env.net = c->c.net = net;
-	return r;
+		r = overlay_set_network(c->overlay, net);
+	if (r < 0) {
+		path_wheel_free(wheel);
+		return r;
+	}
+	c->env.net = c->c.net = net;
+	paths_set_network(c->env.paths, net, wheel);
+	return 0;
+}
+
+size_t client_role_guard_place(const struct client_role *c, const struct relay_id *id)
+{
+	return paths_guard_place(c->env.paths, id);
 }
 
 struct overlay *client_role_overlay(struct client_role *c)
@@ -418,6 +440,7 @@ void client_role_network_changed(struct client_role *c)
 	struct client_circuit *cc, *next;
 
 	overlay_network_changed(c->overlay);
+	paths_forget_failures(c->env.paths);
 	HASH_ITER (hh, c->circuits, cc, next)
 		client_circuit_hurry(cc);
 }

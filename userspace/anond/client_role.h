@@ -47,6 +47,8 @@ void client_role_probe(struct client_role *c, struct control_conn *conn, const j
 /* conn is gone. */
 void client_role_closed(struct client_role *c, const struct control_conn *conn);
 
+/* What is known of a relay as a guard of this client: its place in the order of trying, 0: none. */
+size_t client_role_guard_place(const struct client_role *c, const struct relay_id *id);
 json_t *client_role_list_json(const struct client_role *c);
 struct overlay *client_role_overlay(struct client_role *c);
 size_t client_role_circuits(const struct client_role *c);

@@ -6,6 +6,7 @@
 #include "anond/client_state.h"
 #include "anond/config.h"
 #include "anond/record.h"
+#include "anond/rules_json.h"
 #include "anond/selection_json.h"
 #include "anond/selections.h"
 #include "lib/log.h"
@@ -32,6 +33,7 @@ static json_t *wish_of(const struct client_circuit *cc)
 	wish = json_pack("{s:I, s:i, s:o}", "id", (json_int_t)cc->id, "hops", (int)cc->hops, "path",
 			 pin ? pin : json_null());
 	selection_to_json(&cc->sel, wish);
+	rules_to_json(&cc->rules, wish);
 	return wish;
 }
 
@@ -169,21 +171,6 @@ void client_saved_keep(void *ctx, const struct kobject *o)
 		plan_add_copy(ctx, o);
 }
 
-/* The names of a chosen path, hops of them; 0: none was chosen. */
-static int pin_from(const json_t *path, size_t hops, const char *ret[HOPS_MAX])
-{
-	if (!path || json_is_null(path))
-		return 0;
-	if (json_array_size(path) != hops)
-		return -EBADMSG;
-	for (size_t i = 0; i < hops; i++) {
-		ret[i] = json_string_value(json_array_get(path, i));
-		if (!ret[i] || strlen(ret[i]) >= RELAY_NAME_MAX)
-			return -EBADMSG;
-	}
-	return 1;
-}
-
 static bool onion_from(const struct saved *s, const char *key, struct origin_record *ret)
 {
 	return record_to_origin(json_object_get(s->circuit, key), ret) == 0 &&
@@ -199,17 +186,19 @@ static int adopt_one(struct client_role *c, const struct saved *s, const struct 
 	const char *pin[HOPS_MAX];
 	struct client_circuit *cc;
 	struct origin_record open, retired;
+	struct path_rules rules;
 	struct error ignored;
 	int r, pinned;
 
 	if (hops < 1 || hops > HOPS_MAX || s->id < 1 || s->id > CIRCUIT_ID_MAX)
 		return -EBADMSG;
-	saved.hops = (size_t)hops;
-	pinned = pin_from(json_object_get(s->circuit, "path"), saved.hops, pin);
+	pinned = pins_from_json(json_object_get(s->circuit, "path"), (size_t)hops, pin);
 	if (pinned < 0)
 		return pinned;
-	saved.pin = pinned ? pin : NULL;
-	if (onion_from(s, "open", &open) && open.circuit.n_layers == saved.hops)
+	if (rules_from_json(s->circuit, &rules, &ignored) < 0)
+		return -EBADMSG;
+	saved.asked = (struct path_asked){ (size_t)hops, pinned ? pin : NULL, &rules };
+	if (onion_from(s, "open", &open) && open.circuit.n_layers == saved.asked.hops)
 		saved.open = &open;
 	if (onion_from(s, "retired", &retired) && (!saved.open || open.circuit.slot != retired.circuit.slot))
 		saved.retired = &retired;

@@ -179,6 +179,21 @@ static const char *parse_group(const char *value, struct config *conf)
 	return NULL;
 }
 
+static const char *parse_exit_country(const char *value, struct config *conf)
+{
+	return countries_add(&conf->rules.exits, value);
+}
+
+static const char *parse_never_country(const char *value, struct config *conf)
+{
+	return countries_add(&conf->rules.never, value);
+}
+
+static const char *parse_never_operator(const char *value, struct config *conf)
+{
+	return path_rules_add_operator(&conf->rules, value);
+}
+
 static const char *parse_policy(const char *value, struct config *conf)
 {
 	return exit_policy_add(&conf->exit.policy, value);
@@ -222,6 +237,10 @@ static const struct option options[] = {
 	WORD(NULL, "log-level", "info", parse_log_level, "error, warning, notice, info or debug"),
 	LIST(NULL, "lan", parse_lan, "gateway: the interfaces behind which its hosts are"),
 	LIST(NULL, "groups", parse_group, "client: the groups, by name or number, that a circuit may be asked for"),
+	LIST(NULL, "exit-countries", parse_exit_country,
+	     "client: exits only there, if a circuit is not asked for another"),
+	LIST(NULL, "never-countries", parse_never_country, "client: no relay of any path there"),
+	LIST(NULL, "never-operators", parse_never_operator, "client: no relay of these families, by their keys"),
 	BOOL(NULL, "guard", guard, "true", "relay: take anonymous clients"),
 	UINT(NULL, "onion-key-life", onion.life_s, "604800", 60, 31536000, 1,
 	     "relay: seconds until another onion key takes the place of one"),
@@ -537,6 +556,9 @@ static int check(struct config *conf, struct error *err)
 		return error_set(err, -EINVAL, "onion-key-overlap: not less than half of onion-key-life");
 	if (conf->n_groups && !(conf->roles & ROLE_CLIENT))
 		return error_set(err, -EINVAL, "groups: only a client has some");
+	if (path_rules_any(&conf->rules) && !(conf->roles & ROLE_CLIENT))
+		return error_set(err, -EINVAL,
+				 "exit-countries, never-countries, never-operators: only a client has paths");
 	if (check_path("network", conf->network, 4000, err) < 0 || check_path("keys", conf->keys, 4000, err) < 0 ||
 	    check_path("run", conf->run, SOCKET_PATH_MAX - strlen("/control"), err) < 0 ||
 	    check_path("state", conf->state, 4000, err) < 0 || check_path("vici", conf->vici, SOCKET_PATH_MAX, err) < 0)

@@ -19,6 +19,7 @@
 #include "model/exit_policy.h"
 #include "model/exit_pool.h"
 #include "model/lan.h"
+#include "model/path_rules.h"
 #include "model/selection.h"
 #include "model/suite.h"
 
@@ -48,6 +49,7 @@ struct config {
 	int log_level;		    /* syslog priority */
 	uint32_t groups[USERS_MAX]; /* whose sockets are marked */
 	size_t n_groups;
+	struct path_rules rules;     /* client: for every path that is drawn */
 	bool guard;		     /* relay: take anonymous clients */
 	struct lans lans;	     /* gateway: behind which its hosts are; else empty */
 	struct origin_timing timing; /* lifetime_s too; what has no option is origin_timing_default's */

@@ -8,9 +8,11 @@
 
 #include "anond/newest.h"
 #include "kernel/probe.h"
+#include "lib/base64.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/reply.h"
+#include "model/relay_traits.h"
 
 struct overlay *daemon_overlay(const struct daemon *d)
 {
@@ -164,19 +166,54 @@ static void req_drain(struct daemon *d, struct control_conn *conn, const json_t 
 	relay_role_drain(d->relay, (uint32_t)deadline);
 }
 
-static json_t *relay_json(const struct daemon *d, const struct relay *relay)
+static void add_addresses(json_t *j, const struct relay *relay)
 {
-	char id[sodium_base64_ENCODED_LEN(32, sodium_base64_VARIANT_ORIGINAL)];
 	char text[INET6_ADDRSTRLEN];
-	json_t *j;
 
-	sodium_bin2base64(id, sizeof(id), relay->id.b, sizeof(relay->id.b), sodium_base64_VARIANT_ORIGINAL);
-	j = json_pack("{s:s, s:s, s:b, s:b, s:b}", "name", relay->name, "identity", id, "guard", relay->guard, "exit",
-		      relay->exit, "self", d->keys && memcmp(d->keys->id.b, relay->id.b, sizeof(relay->id.b)) == 0);
 	if (relay->addr4.s_addr)
 		json_object_set_new(j, "address4", json_string(inet_ntop(AF_INET, &relay->addr4, text, sizeof(text))));
 	if (!IN6_IS_ADDR_UNSPECIFIED(&relay->addr6))
 		json_object_set_new(j, "address6", json_string(inet_ntop(AF_INET6, &relay->addr6, text, sizeof(text))));
+}
+
+/* What is known beside what is needed to use it. */
+static void add_traits(json_t *j, const struct relay_traits *t)
+{
+	json_t *operators = json_array();
+
+	if (t->country[0])
+		json_object_set_new(j, "country", json_string(t->country));
+	if (t->as)
+		json_object_set_new(j, "as", json_integer(t->as));
+	if (t->ends)
+		json_object_set_new(j, "ends", json_integer((json_int_t)t->ends));
+	for (size_t i = 0; i < t->n_families; i++) {
+		char text[BASE64_LEN(32)];
+
+		base64_write(t->families[i], sizeof(t->families[i]), text);
+		json_array_append_new(operators, json_string(text));
+	}
+	if (t->n_families)
+		json_object_set(j, "operators", operators);
+	json_decref(operators);
+}
+
+static json_t *relay_json(const struct daemon *d, size_t i)
+{
+	const struct relay *relay = &d->net->relays[i];
+	size_t place = d->client ? client_role_guard_place(d->client, &relay->id) : 0;
+	char id[BASE64_LEN(32)];
+	json_t *j;
+
+	base64_write(relay->id.b, sizeof(relay->id.b), id);
+	j = json_pack("{s:s, s:s, s:b, s:b, s:b, s:I}", "name", relay->name, "identity", id, "guard", relay->guard,
+		      "exit", relay->exit, "self",
+		      d->keys && memcmp(d->keys->id.b, relay->id.b, sizeof(relay->id.b)) == 0, "weight",
+		      (json_int_t)d->net->weights[i]);
+	add_addresses(j, relay);
+	add_traits(j, &d->net->traits[i]);
+	if (place)
+		json_object_set_new(j, "guard_place", json_integer((json_int_t)place));
 	json_object_set_new(j, "link", json_string(overlay_link_to(daemon_overlay(d), &relay->id) ? "up" : ""));
 	return j;
 }
@@ -187,7 +224,7 @@ static void req_relays(struct daemon *d, struct control_conn *conn, const json_t
 
 	(void)args;
 	for (size_t i = 0; i < d->net->n_relays; i++)
-		json_array_append_new(list, relay_json(d, &d->net->relays[i]));
+		json_array_append_new(list, relay_json(d, i));
 	control_reply(conn, REPLY_OK, json_pack("{s:o}", "relays", list));
 }
 
@@ -242,10 +279,12 @@ static void req_status(struct daemon *d, struct control_conn *conn, const json_t
 
 	(void)args;
 	kernel_counters(d->kernel, add_counter, drops);
-	j = json_pack("{s:s, s:o, s:I, s:{s:I, s:I, s:i}, s:o, s:i, s:i, s:o, s:o}", "version", ANON_VERSION, "roles",
-		      roles_json(d->conf->roles), "uptime", (json_int_t)((clock_monotonic_ms() - d->started_ms) / 1000),
-		      "network", "valid_until", (json_int_t)d->net->valid_until, "relays", (json_int_t)d->net->n_relays,
-		      "link_mtu", (int)d->net->link_mtu, "charon", overlay_charon_json(daemon_overlay(d)), "circuits",
+	j = json_pack("{s:s, s:o, s:I, s:{s:I, s:I, s:I, s:i}, s:o, s:i, s:i, s:o, s:o}", "version", ANON_VERSION,
+		      "roles", roles_json(d->conf->roles), "uptime",
+		      (json_int_t)((clock_monotonic_ms() - d->started_ms) / 1000), "network", "valid_until",
+		      (json_int_t)d->net->valid_until, "relays", (json_int_t)d->net->n_relays, "left_out",
+		      (json_int_t)d->net->n_left_out, "link_mtu", (int)d->net->link_mtu, "charon",
+		      overlay_charon_json(daemon_overlay(d)), "circuits",
 		      (int)(d->client ? client_role_circuits(d->client) : relay_role_circuits(d->relay)), "links",
 		      (int)overlay_links_up(daemon_overlay(d)), "counters",
 		      d->relay ? relay_role_counters_json(d->relay) : json_object(), "drops", drops);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "anond/daemon.h"
+#include "anond/guards_file.h"
 #include "anond/lock.h"
 #include "anond/newest.h"
 #include "anond/privilege.h"
@@ -247,7 +248,7 @@ static int directory(const char *path, mode_t mode, const struct account *owner,
 /* They may have been written under another name. */
 static void give_files(const char *state, const struct account *owner)
 {
-	static const char *const files[] = { SELECTIONS_FILE, ONION_KEYS_FILE };
+	static const char *const files[] = { SELECTIONS_FILE, ONION_KEYS_FILE, GUARDS_FILE };
 	_cleanup_close_ int dir = open(state, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	for (size_t i = 0; dir >= 0 && i < ARRAY_SIZE(files); i++)

@@ -14,6 +14,7 @@
 #include "plan/plan.h"
 
 struct onion;
+struct paths;
 struct client_circuit;
 
 /* What circuits need of their role. */
@@ -24,10 +25,13 @@ struct client_env {
 	const struct network *net;
 	struct echo *echo;
 	struct overlay *overlay;
+	struct paths *paths;
 	void (*changed)(struct client_circuit *cc);				  /* worth saving */
 	void (*guard_over)(struct client_env *env, const struct relay_id *guard); /* may not be needed any more */
 	/* Whether one of its addresses is another circuit's of this host. */
 	bool (*taken)(struct client_env *env, const struct origin_circuit *c);
+	/* Whether links can be made at all: else it is no guard's fault that one was not. */
+	bool (*can_link)(struct client_env *env);
 };
 
 /* Both are called last: they may end the onion. */

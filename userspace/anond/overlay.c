@@ -331,7 +331,8 @@ int overlay_set_network(struct overlay *o, const struct network *net)
 
 		if (o->c.keys && sodium_memcmp(relay->id.b, o->c.keys->id.b, sizeof(relay->id.b)) == 0)
 			continue;
-		number = link_table_number(o->table, &relay->id);
+		/* A client has a number for those that it wanted, or it would have none left after some networks. */
+		number = o->c.keys ? link_table_number(o->table, &relay->id) : link_table_find(o->table, &relay->id);
 		if (number < 0)
 			return number;
 		peers[n++] = (struct links_peer){ .relay = relay, .number = (uint16_t)number };
@@ -582,6 +583,11 @@ void overlay_doubt(struct overlay *o, const struct relay_id *peer)
 
 	if (l)
 		check(l);
+}
+
+bool overlay_ready(const struct overlay *o)
+{
+	return links_ready(o->links);
 }
 
 /* ---- for people ---- */

@@ -88,6 +88,9 @@ const struct link *overlay_link_to(const struct overlay *o, const struct relay_i
 /* Best effort. -ENOENT: no such link. */
 int overlay_send(struct overlay *o, uint16_t number, const struct in6_addr *to, const uint8_t *msg, size_t len);
 
+/* Whether charon can be reached; while it cannot, no link's failure is its peer's fault. */
+bool overlay_ready(const struct overlay *o);
+
 /* JSON for `link list` and the charon part of `status`. New references. */
 json_t *overlay_links_json(const struct overlay *o);
 json_t *overlay_charon_json(const struct overlay *o);

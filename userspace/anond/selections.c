@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "anond/rules_json.h"
 #include "anond/selection_json.h"
 #include "directory/file.h"
 #include "plan/plan.h"
@@ -58,11 +59,17 @@ static int plan_one(const json_t *circuit, const struct lans *lans, struct plan 
 {
 	json_int_t id = json_integer_value(json_object_get(circuit, "id"));
 	json_int_t hops = json_integer_value(json_object_get(circuit, "hops"));
+	const char *pins[HOPS_MAX];
 	struct selection sel = { 0 };
+	struct path_rules rules;
 	struct error ignored;
 	int r = selection_from_json(circuit, false, &sel, &ignored);
 
 	if (r == 0 && (id < 1 || id > CIRCUIT_ID_MAX || hops < 1 || hops > HOPS_MAX))
+		r = -EBADMSG;
+	/* What could not be taken up later would not be protected then. */
+	if (r == 0 && (pins_from_json(json_object_get(circuit, "path"), (size_t)hops, pins) < 0 ||
+		       rules_from_json(circuit, &rules, &ignored) < 0))
 		r = -EBADMSG;
 	if (r == 0 && sel.lan && !lans->n)
 		r = -ENODEV;

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "anond/rules_json.h"
 #include "anond/selection_json.h"
 #include "lib/cleanup.h"
 #include "lib/reply.h"
@@ -18,8 +20,8 @@ static int parse_path(const json_t *path, struct up_request *a, struct error *er
 		return error_set(err, -EINVAL, "path: 1 to %d relays", HOPS_MAX);
 	for (size_t i = 0; i < n; i++) {
 		a->pin[i] = json_string_value(json_array_get(path, i));
-		if (!a->pin[i])
-			return error_set(err, -EINVAL, "path: not a list of relay names");
+		if (!a->pin[i] || strlen(a->pin[i]) >= RELAY_PIN_MAX)
+			return error_set(err, -EINVAL, "path: not a list of relay names or identities");
 	}
 	a->hops = n;
 	a->pinned = true;
@@ -56,6 +58,10 @@ int up_request_parse(const json_t *args, size_t hops, struct up_request *ret, st
 
 	if (r == 0)
 		r = parse_path(json_object_get(args, "path"), &a, err);
+	if (r == 0)
+		r = rules_from_json(args, &a.rules, err);
+	if (r == 0 && a.pinned && path_rules_any(&a.rules))
+		r = error_set(err, -EINVAL, "path: chosen relay by relay it takes no wishes of countries and the like");
 	if (r == 0)
 		r = selection_from_json(args, true, &a.sel, err);
 	if (r < 0) {

@@ -8,12 +8,14 @@
 
 #include "lib/error.h"
 #include "model/circuit.h"
+#include "model/path_rules.h"
 #include "model/selection.h"
 
 struct up_request {
 	size_t hops;
-	const char *pin[HOPS_MAX]; /* names of relays, of the JSON's memory; only if pinned */
+	const char *pin[HOPS_MAX]; /* names or identities of relays, of the JSON's memory; only if pinned */
 	bool pinned;
+	struct path_rules rules;
 	struct selection sel; /* owned */
 	double wait;	      /* seconds */
 };

@@ -33,11 +33,8 @@ struct unique {
 	}
 static const struct unique unique_id = UNIQUE(id, "identity", false);
 static const struct unique unique_others[] = {
-	UNIQUE(name, "name", false),
-	UNIQUE(onion_key, "onion-key", false),
-	UNIQUE(link_key, "link-key", false),
-	UNIQUE(addr4, "address4", true),
-	UNIQUE(addr6, "address6", true),
+	UNIQUE(name, "name", false),	 UNIQUE(onion_key, "onion-key", false), UNIQUE(link_key, "link-key", false),
+	UNIQUE(addr4, "address4", true), UNIQUE(addr6, "address6", true),
 };
 
 static void cleanup_json(json_t **p)

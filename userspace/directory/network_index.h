@@ -5,7 +5,7 @@
 #include "model/relay.h"
 
 struct network_indexed {
-	struct network net;	     /* first: callers hold a pointer to it */
+	struct network net;	    /* first: callers hold a pointer to it */
 	const struct relay **by_id; /* for bsearch */
 };
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "directory/consensus.h"
+#include "directory/network.h"
 #include "directory/server_descriptor.h"
 #include "directory/vote.h"
 
@@ -26,6 +27,19 @@ static char *with_signature(const uint8_t *data, size_t size, size_t *ret_len)
 	return text;
 }
 
+/* What was believed can be used: every relay is found, or counted as left out. */
+static void as_network(const struct consensus *c)
+{
+	struct network *net;
+
+	if (network_from_consensus(c, &net) < 0 || net->n_relays + net->n_left_out != c->n + c->n_unread)
+		abort();
+	for (size_t i = 0; i < net->n_relays; i++)
+		if (network_find(net, &net->relays[i].id) != &net->relays[i])
+			abort();
+	network_free(net);
+}
+
 /* Whether a client takes it that trusts who made the one signature that it gets here. */
 static bool taken_if_signed(const void *text, size_t len)
 {
@@ -40,8 +54,10 @@ static bool taken_if_signed(const void *text, size_t len)
 	    consensus_with(text, len, &sig, 1, &whole, &whole_len, &err) < 0)
 		return false;
 	taken = consensus_parse(whole, whole_len, (const uint8_t(*)[32]) & sig.authority, 1, &c, &err) == 0;
-	if (taken)
+	if (taken) {
+		as_network(&c);
 		consensus_clear(&c);
+	}
 	free(whole);
 	return taken;
 }

@@ -23,6 +23,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 0; up.pinned && i < up.hops; i++)
 			if (!up.pin[i])
 				abort();
+		if (up.rules.exits.n > COUNTRIES_MAX || up.rules.n_never_operators > OPERATORS_MAX ||
+		    up.rules.min_life > RULES_LIFE_MAX || (up.pinned && path_rules_any(&up.rules)))
+			abort();
 		up_request_clear(&up);
 	} else if (json_is_object(req) && !err.text[0]) {
 		abort(); /* an error without a sentence */

@@ -6,7 +6,7 @@
 #define FAILURES_UNTIL_OTHERS 2u
 /* Seconds until one that failed is tried again, doubled each time. */
 #define RETRY_PRIMARY 30u
-#define RETRY_PRIMARY_MAX 600u
+#define RETRY_PRIMARY_MAX 120u
 #define RETRY_OTHER 600u
 #define RETRY_OTHER_MAX 10800u
 
@@ -99,16 +99,29 @@ static void no_later_than(struct guards *g, uint64_t date)
 	}
 }
 
-/* The one that is not listed for longest. */
-static void make_room(struct guards *g)
+/* The one that is not listed for longest goes. */
+static bool make_room(struct guards *g)
 {
-	size_t oldest = 0;
+	size_t oldest = GUARDS_MAX;
 
-	for (size_t i = 1; i < g->n; i++)
-		if (g->v[i].unlisted < g->v[oldest].unlisted)
+	for (size_t i = 0; i < g->n; i++)
+		if (g->v[i].unlisted && (oldest == GUARDS_MAX || g->v[i].unlisted < g->v[oldest].unlisted))
 			oldest = i;
+	if (g->n < GUARDS_MAX)
+		return true;
+	if (oldest == GUARDS_MAX)
+		return false;
 	memmove(&g->v[oldest], &g->v[oldest + 1], (g->n - oldest - 1) * sizeof(g->v[0]));
 	g->n--;
+	return true;
+}
+
+const struct relay_id *guards_add(struct guards *g, const struct relay_id *id, const struct rng *rng, uint64_t date)
+{
+	if (find(g, id) || !make_room(g))
+		return NULL;
+	g->v[g->n] = (struct guard){ .id = *id, .added = blurred(rng, date) };
+	return &g->v[g->n++].id;
 }
 
 static bool may_grow(const struct guards *g, uint64_t date)
@@ -128,44 +141,49 @@ void guards_refresh(struct guards *g, const struct guards_source *source, const 
 			;
 		g->grown = date;
 	} else if (listed == 0 || (listed < GUARDS_SAMPLE && may_grow(g, date))) {
-		if (listed == 0 && g->n == GUARDS_MAX)
+		if (listed == 0)
 			make_room(g);
 		if (grow(g, source, rng, date))
 			g->grown = date;
 	}
 }
 
-static bool primaries_failed(const struct guards *g)
+/* Those that are listed and suit, in their order. */
+struct candidates {
+	const struct guard *v[GUARDS_MAX];
+	size_t n;
+};
+
+static struct candidates candidates_of(const struct guards *g, const struct guards_source *source)
 {
+	struct candidates c = { .n = 0 };
+
 	for (size_t i = 0; i < g->n; i++)
-		if (is_primary(g, &g->v[i]) && g->v[i].failures < FAILURES_UNTIL_OTHERS)
-			return false;
-	return true;
+		if (!g->v[i].unlisted && (!source->suits || source->suits(source->ctx, &g->v[i].id)))
+			c.v[c.n++] = &g->v[i];
+	return c;
 }
 
-static bool all_failed(const struct guards *g)
+/* Whether each of the first n failed so often at least. */
+static bool have_failed(const struct candidates *c, size_t n, unsigned int times)
 {
-	for (size_t i = 0; i < g->n; i++)
-		if (!g->v[i].unlisted && g->v[i].failures == 0)
+	for (size_t i = 0; i < n && i < c->n; i++)
+		if (c->v[i]->failures < times)
 			return false;
 	return true;
 }
 
 /* The first whose time has come. Primaries first, even those that failed. */
-static const struct guard *first_ready(const struct guards *g, uint64_t now, uint64_t *ret_wait)
+static const struct guard *first_ready(const struct candidates *c, uint64_t now, uint64_t *ret_wait)
 {
-	bool others = primaries_failed(g);
+	bool others = have_failed(c, GUARDS_PRIMARY, FAILURES_UNTIL_OTHERS);
 	uint64_t wait = UINT64_MAX;
 
-	for (size_t i = 0; i < g->n; i++) {
-		const struct guard *v = &g->v[i];
-
-		if (v->unlisted || !(others || is_primary(g, v)))
-			continue;
-		if (v->retry_at <= now)
-			return v;
-		if (v->retry_at - now < wait)
-			wait = v->retry_at - now;
+	for (size_t i = 0; i < c->n && (others || i < GUARDS_PRIMARY); i++) {
+		if (c->v[i]->retry_at <= now)
+			return c->v[i];
+		if (c->v[i]->retry_at - now < wait)
+			wait = c->v[i]->retry_at - now;
 	}
 	*ret_wait = wait == UINT64_MAX ? 0 : wait;
 	return NULL;
@@ -174,12 +192,15 @@ static const struct guard *first_ready(const struct guards *g, uint64_t now, uin
 const struct relay_id *guards_pick(struct guards *g, const struct guards_source *source, const struct rng *rng,
 				   uint64_t date, uint64_t now, uint64_t *ret_wait)
 {
+	struct candidates c = candidates_of(g, source);
 	const struct guard *v;
 
 	*ret_wait = 0;
-	if (g->n && all_failed(g) && may_grow(g, date) && grow(g, source, rng, date))
+	if (c.n && have_failed(&c, c.n, 1) && may_grow(g, date) && grow(g, source, rng, date)) {
 		g->grown = date;
-	v = first_ready(g, now, ret_wait);
+		c = candidates_of(g, source);
+	}
+	v = first_ready(&c, now, ret_wait);
 	return v ? &v->id : NULL;
 }
 
@@ -231,4 +252,16 @@ void guards_forget_failures(struct guards *g)
 		g->v[i].failures = 0;
 		g->v[i].retry_at = 0;
 	}
+}
+
+size_t guards_place(const struct guards *g, const struct relay_id *id)
+{
+	size_t place = 0;
+
+	for (size_t i = 0; i < g->n; i++) {
+		place += !g->v[i].unlisted;
+		if (memcmp(&g->v[i].id, id, sizeof(*id)) == 0)
+			return g->v[i].unlisted ? 0 : place;
+	}
+	return 0;
 }

@@ -7,7 +7,8 @@
  * GUARDS_PRIMARY that are listed are tried in order; another one only when all of these have failed twice, and they are
  * tried again all the time. Whoever cuts this client off from its guards, or takes them down, moves it along the
  * sample, at the pace of these attempts, but chooses nothing; and the sample grows by one a day at most, whether for
- * failures or for guards that are not listed any more. Only where none at all is listed, one comes at once.
+ * failures or for guards that are not listed any more. Only where none at all is listed, one comes at once, and where
+ * a path that somebody wishes can begin with none of them (path.h).
  *
  * Pure: what is drawn is given, and so is time. There are two: `date`, that of the newest consensus (seconds since 1970
  * UTC), by which guards live, so that nobody ends them by setting a clock, and which never goes back; and `now`,
@@ -53,19 +54,26 @@ struct guards_source {
 	bool (*listed)(void *ctx, const struct relay_id *id);
 	/* Another one by weight, none of the n. False: there is none. */
 	bool (*draw)(void *ctx, const struct relay_id *none, size_t n, struct relay_id *ret);
+	/* Whether what is wanted now can begin with it at all, failures aside. NULL: with any. */
+	bool (*suits)(void *ctx, const struct relay_id *id);
 	void *ctx;
 };
 
 /* At the start and for each consensus: who is listed, whose time is over; an empty sample is filled. */
 void guards_refresh(struct guards *g, const struct guards_source *source, const struct rng *rng, uint64_t date);
 /*
- * The one to try now. NULL: none is to be tried before *ret_wait (seconds from now); 0 there: the sample is empty.
- * When all have failed, it grows, if a day has passed since it last did.
+ * The one to try now, of those that suit: as if there were no others. NULL: none is to be tried before *ret_wait
+ * (seconds from now); 0 there: none suits. When all have failed, the sample grows, if a day has passed since it last
+ * did.
  */
 const struct relay_id *guards_pick(struct guards *g, const struct guards_source *source, const struct rng *rng,
 				   uint64_t date, uint64_t now, uint64_t *ret_wait);
+/* One more, behind the others, at once. NULL: there is no room. */
+const struct relay_id *guards_add(struct guards *g, const struct relay_id *id, const struct rng *rng, uint64_t date);
 /* What came of it; of one that is not in the sample, nothing; of one that waits for its next turn, no failure. */
 void guards_worked(struct guards *g, const struct relay_id *id, const struct rng *rng, uint64_t date);
 void guards_failed(struct guards *g, const struct relay_id *id, uint64_t now);
 /* The network is another one: nothing is known of who is unreachable. */
 void guards_forget_failures(struct guards *g);
+/* Its place in the order of trying, from 1, among those that are listed; 0: it is none of them. */
+size_t guards_place(const struct guards *g, const struct relay_id *id);

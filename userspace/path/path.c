@@ -2,186 +2,201 @@
 #include "path/path.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base64.h"
 #include "lib/cleanup.h"
 
-/*
- * Usable relays by role. Both lists begin with the n_both relays that are guard and exit, in the same order: so
- * guards[i] and exits[i] are the same relay for i < n_both, and different relays for any other pair.
- */
-struct pool {
-	const struct relay **all, **guards, **exits;
-	size_t n, n_guards, n_exits, n_both;
+/* ---- named ---- */
+
+static bool is_named(const struct relay *r, const char *pin, const struct relay_id *id)
+{
+	return id ? memcmp(&r->id, id, sizeof(*id)) == 0 : strcmp(r->name, pin) == 0;
+}
+
+static int find_pin(const struct network *net, const char *pin, size_t *ret, struct error *err)
+{
+	struct relay_id id;
+	bool is_id = base64_parse(pin, strlen(pin), id.b, sizeof(id.b)) == 0; /* longer than any name */
+	size_t n = 0;
+
+	for (size_t i = 0; i < net->n_relays; i++)
+		if (is_named(&net->relays[i], pin, is_id ? &id : NULL)) {
+			*ret = i;
+			n++;
+		}
+	if (n == 0)
+		return error_set(err, -ENOENT, "the network has no relay %.44s", pin);
+	if (n > 1)
+		return error_set(err, -EINVAL,
+				 "%zu relays are called %.40s: say which by its identity, see `anonctl relay list`", n,
+				 pin);
+	return 0;
+}
+
+int path_pin(const struct network *net, const struct path_pins *pins, size_t ret_index[HOPS_MAX], struct error *err)
+{
+	const struct relay *first, *last;
+	size_t at[HOPS_MAX];
+
+	if (pins->n < 1 || pins->n > HOPS_MAX)
+		return error_set(err, -EINVAL, "a circuit has 1 to %d hops", HOPS_MAX);
+	for (size_t i = 0; i < pins->n; i++) {
+		int r = find_pin(net, pins->v[i], &at[i], err);
+
+		if (r < 0)
+			return r;
+		for (size_t k = 0; k < i; k++)
+			if (at[k] == at[i])
+				return error_set(err, -EINVAL, "relay %.44s stands twice in the path", pins->v[i]);
+	}
+	first = &net->relays[at[0]];
+	last = &net->relays[at[pins->n - 1]];
+	if (!first->guard)
+		return error_set(err, -EINVAL, "relay %s is no guard and cannot be first", first->name);
+	if (!last->exit)
+		return error_set(err, -EINVAL, "relay %s is no exit and cannot be last", last->name);
+	memcpy(ret_index, at, pins->n * sizeof(at[0]));
+	return 0;
+}
+
+/* ---- drawn ---- */
+
+struct drawing {
+	const struct path_wheel *w;
+	const struct path_request *req;
+	const struct rng *rng;
+	struct path_wish wish; /* of any path at all: without exclusions */
 };
 
-static void cleanup_pool(struct pool *p)
+static bool listed(void *ctx, const struct relay_id *id)
 {
-	free(p->all);
-	free(p->guards);
-	free(p->exits);
+	const struct drawing *d = ctx;
+
+	return path_wheel_is_guard(d->w, d->req->always, id);
 }
 
-static int compare_id(const void *a, const void *b)
+static bool draw_guard(void *ctx, const struct relay_id *none, size_t n, struct relay_id *ret)
 {
-	return memcmp(a, b, sizeof(struct relay_id));
+	const struct drawing *d = ctx;
+
+	return path_wheel_guard(d->w, d->req->always, none, n, d->rng, ret);
 }
 
-/* Everything that is not excluded. O((relays + exclusions) * log(exclusions)). */
-static int fill_all(const struct network *net, const struct path_request *req, struct pool *p)
+static bool suits(void *ctx, const struct relay_id *id)
 {
-	_cleanup_free_ struct relay_id *no = calloc(req->n_exclude + 1, sizeof(*no));
+	const struct drawing *d = ctx;
+	struct path_wish wish = d->wish;
+	struct path_choice ignored;
 
-	if (!no)
-		return -ENOMEM;
-	if (req->n_exclude > 0)
-		memcpy(no, req->exclude, req->n_exclude * sizeof(*no));
-	qsort(no, req->n_exclude, sizeof(*no), compare_id);
-	for (size_t i = 0; i < net->n_relays; i++)
-		if (!bsearch(&net->relays[i].id, no, req->n_exclude, sizeof(*no), compare_id))
-			p->all[p->n++] = &net->relays[i];
-	return 0;
+	wish.guard = id;
+	return path_wheel_choose(d->w, &wish, d->rng, &ignored, NULL) == 0;
 }
 
-static void add(struct pool *p, const struct relay *r, bool both)
+static struct guards_source source_of(struct drawing *d)
 {
-	if ((r->guard && r->exit) != both)
-		return;
-	if (r->guard)
-		p->guards[p->n_guards++] = r;
-	if (r->exit)
-		p->exits[p->n_exits++] = r;
-	if (both)
-		p->n_both++;
+	return (struct guards_source){ .listed = listed, .draw = draw_guard, .suits = suits, .ctx = d };
 }
 
-static int fill_pool(const struct network *net, const struct path_request *req, struct pool *p)
+void path_guards_refresh(const struct path_wheel *w, struct guards *g, const struct path_wish *always,
+			 const struct rng *rng, uint64_t date)
 {
-	p->all = calloc(net->n_relays + 1, sizeof(*p->all));
-	p->guards = calloc(net->n_relays + 1, sizeof(*p->guards));
-	p->exits = calloc(net->n_relays + 1, sizeof(*p->exits));
-	if (!p->all || !p->guards || !p->exits || fill_all(net, req, p) < 0)
-		return -ENOMEM;
-	for (size_t i = 0; i < p->n; i++)
-		add(p, p->all[i], true);
-	for (size_t i = 0; i < p->n; i++)
-		add(p, p->all[i], false);
-	return 0;
-}
+	const struct path_request req = { .always = always };
+	struct drawing d = { .w = w, .req = &req, .rng = rng };
+	const struct guards_source source = source_of(&d);
 
-static int check_enough(const struct pool *p, size_t hops, struct error *err)
-{
-	if (p->n_guards == 0)
-		return error_set(err, -ENOENT, "no usable relay is a guard");
-	if (p->n_exits == 0)
-		return error_set(err, -ENOENT, "no usable relay is an exit");
-	if (hops == 1 && p->n_both == 0)
-		return error_set(err, -ENOENT, "one hop needs a relay that is both guard and exit, and none is usable");
-	if (hops > 1 && p->n_guards == 1 && p->n_exits == 1 && p->n_both == 1)
-		return error_set(err, -ENOENT, "the only usable guard, %s, is also the only usable exit",
-				 p->guards[0]->name);
-	if (p->n < hops)
-		return error_set(err, -ENOENT, "%zu hops need as many relays, but only %zu %s usable", hops, p->n,
-				 p->n == 1 ? "is" : "are");
-	return 0;
+	guards_refresh(g, &source, rng, date);
 }
 
 /*
- * A pair (guard, exit), distinct, each pair equally likely, with one draw: first come the pairs whose guard is no
- * exit (n_exits each), then those whose guard is also exits[i] and may take any exit but that (n_exits - 1 each).
- * At most 10,000 * 10,000 pairs: 32 bits suffice.
+ * The guard, and how much alike the relays of its path have to be. That there is a path from any guard is looked at
+ * first: so one of the sample is passed over for a better one only where there is one.
  */
-static void draw_ends(const struct pool *p, const struct rng *rng, const struct relay **ret_guard,
-		      const struct relay **ret_exit)
+static int pick_guard(struct drawing *d, struct guards *g, struct relay_id *ret, uint64_t *ret_wait, struct error *err)
 {
-	uint32_t only = (uint32_t)((p->n_guards - p->n_both) * p->n_exits);
-	uint32_t t = rng_below(rng, only + (uint32_t)(p->n_both * (p->n_exits - 1)));
-	size_t others = p->n_exits - 1, i, e;
+	const struct guards_source source = source_of(d);
+	const struct path_request *req = d->req;
+	struct path_choice any;
+	int r = -ENOENT;
 
-	if (t < only || others == 0) {
-		*ret_guard = p->guards[p->n_both + t / p->n_exits];
-		*ret_exit = p->exits[t % p->n_exits];
-		return;
+	for (enum path_alike may = PATH_APART; may <= req->wish->may; may++) {
+		const struct relay_id *id;
+
+		d->wish.may = may;
+		r = path_wheel_choose(d->w, &d->wish, d->rng, &any, err);
+		if (r == -ENOENT)
+			continue;
+		if (r < 0)
+			return r;
+		id = guards_pick(g, &source, d->rng, req->date, req->now, ret_wait);
+		if (!id && *ret_wait)
+			return error_set(err, -EAGAIN, "every guard that may be tried failed lately");
+		if (!id) /* none of them can */
+			id = guards_add(g, &path_wheel_relays(d->w)->relay[any.index[0]].id, d->rng, req->date);
+		if (id) {
+			*ret = *id;
+			return 0;
+		}
+		r = error_set(err, -ENOENT, "none of the %zu guards that are kept fits", g->n);
 	}
-	t -= only;
-	i = t / others;
-	e = t % others;
-	*ret_guard = p->guards[i];
-	*ret_exit = p->exits[e < i ? e : e + 1];
+	return r;
 }
 
-/* The middles: a partial Fisher-Yates shuffle of everything but the ends. Destroys p->all's order. */
-static void draw_middles(struct pool *p, const struct rng *rng, size_t n, const struct relay *guard,
-			 const struct relay *exit, const struct relay **ret)
+/* Of all but the guard, with which a path is there even so. */
+static int draw_without(struct drawing *d, const struct relay_id *guard, const struct relay_id *left, size_t n_left,
+			bool suspects, struct path_choice *ret, struct error *err)
 {
-	size_t left = 0;
+	_cleanup_free_ struct relay_id *out = calloc(d->req->n_suspects + n_left + 1, sizeof(*out));
+	struct path_wish wish = d->wish;
+	size_t n = 0;
 
-	for (size_t i = 0; i < p->n; i++)
-		if (p->all[i] != guard && p->all[i] != exit)
-			p->all[left++] = p->all[i];
-	for (size_t i = 0; i < n; i++) {
-		size_t k = rng_below(rng, (uint32_t)left);
-
-		ret[i] = p->all[k];
-		p->all[k] = p->all[--left];
-	}
+	if (!out)
+		return error_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; suspects && i < d->req->n_suspects; i++)
+		if (memcmp(&d->req->suspects[i], guard, sizeof(*guard)) != 0)
+			out[n++] = d->req->suspects[i];
+	for (size_t i = 0; i < n_left; i++)
+		if (memcmp(&left[i], guard, sizeof(*guard)) != 0)
+			out[n++] = left[i];
+	wish.guard = guard;
+	wish.exclude = out;
+	wish.n_exclude = n;
+	return path_wheel_choose(d->w, &wish, d->rng, ret, err);
 }
 
-static int draw(const struct network *net, const struct path_request *req, const struct rng *rng,
-		const struct relay **path, struct error *err)
+/* Suspicion is no proof: where too few relays are left beside the suspects, they get another chance. */
+static int draw_rest(struct drawing *d, const struct relay_id *guard, struct path_answer *ret, struct error *err)
 {
-	_cleanup_(cleanup_pool) struct pool p = { 0 };
-	int r;
+	const struct path_request *req = d->req;
+	size_t middles = req->n_left ? req->n_left - 1 : 0;
+	int r = -ENOENT;
 
-	r = fill_pool(net, req, &p);
-	if (r < 0)
-		return error_set(err, r, "out of memory");
-	r = check_enough(&p, req->hops, err);
-	if (r < 0)
-		return r;
-	if (req->hops == 1) {
-		path[0] = p.guards[rng_below(rng, (uint32_t)p.n_both)];
-		return 0;
+	ret->forgiven = false;
+	if (req->n_left)
+		r = draw_without(d, guard, req->left + middles, 1, true, &ret->choice, err);
+	if (r == -ENOENT && middles)
+		r = draw_without(d, guard, req->left, middles, true, &ret->choice, err);
+	if (r == -ENOENT)
+		r = draw_without(d, guard, NULL, 0, true, &ret->choice, err);
+	if (r == -ENOENT && req->n_suspects) {
+		ret->forgiven = true;
+		r = draw_without(d, guard, NULL, 0, false, &ret->choice, err);
 	}
-	draw_ends(&p, rng, &path[0], &path[req->hops - 1]);
-	draw_middles(&p, rng, req->hops - 2, path[0], path[req->hops - 1], path + 1);
-	return 0;
+	return r;
 }
 
-static int pin(const struct network *net, const struct path_request *req, const struct relay **path, struct error *err)
+int path_draw(const struct path_wheel *w, struct guards *g, const struct path_request *req, const struct rng *rng,
+	      struct path_answer *ret, struct error *err)
 {
-	for (size_t i = 0; i < req->hops; i++) {
-		for (size_t j = 0; j < i; j++)
-			if (strcmp(req->pin[i], req->pin[j]) == 0)
-				return error_set(err, -EINVAL, "relay %.40s stands twice in the path", req->pin[i]);
-		path[i] = NULL;
-		for (size_t j = 0; j < net->n_relays && !path[i]; j++)
-			if (strcmp(net->relays[j].name, req->pin[i]) == 0)
-				path[i] = &net->relays[j];
-		if (!path[i])
-			return error_set(err, -ENOENT, "the network has no relay %.40s", req->pin[i]);
-	}
-	if (!path[0]->guard)
-		return error_set(err, -EINVAL, "relay %s is no guard and cannot be first", path[0]->name);
-	if (!path[req->hops - 1]->exit)
-		return error_set(err, -EINVAL, "relay %s is no exit and cannot be last", path[req->hops - 1]->name);
-	return 0;
-}
+	struct drawing d = { .w = w, .req = req, .rng = rng, .wish = *req->wish };
+	struct path_answer answer = { .wait = 0 };
+	struct relay_id guard;
+	int r = pick_guard(&d, g, &guard, &answer.wait, err);
 
-int path_choose(const struct network *net, const struct path_request *req, const struct rng *rng,
-		struct relay ret[HOPS_MAX], struct error *err)
-{
-	const struct relay *path[HOPS_MAX];
-	int r;
-
-	if (req->hops < 1 || req->hops > HOPS_MAX)
-		return error_set(err, -EINVAL, "a circuit has 1 to %d hops", HOPS_MAX);
-	r = req->pin ? pin(net, req, path, err) : draw(net, req, rng, path, err);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < req->hops; i++)
-		ret[i] = *path[i];
-	return 0;
+	if (r == 0)
+		r = draw_rest(&d, &guard, &answer, err);
+	if (r == 0 || r == -EAGAIN)
+		*ret = answer;
+	return r;
 }

@@ -11,13 +11,14 @@
 #define DRAWS_MAX 64 /* until a position is looked through one by one: what is left there is little */
 #define TRIES_MAX 4  /* with an exit, until it is taken to leave nothing to the others */
 #define BANS_MAX 64  /* such exits */
-#define FACTOR 256u  /* 1, of what a relay counts by elsewhere; twice in a weight, and 10,000 of 32 bits fit into 64 */
+#define FACTOR 256u  /* 1, of what a relay counts by elsewhere; twice in a weight, and 20,000 of 32 bits fit into 64 */
 
-enum position { GUARD, MIDDLE, EXIT, POSITIONS };
+enum position { GUARD, MIDDLE, EXIT, ONLY, POSITIONS }; /* ONLY: guard and exit at once */
 
 struct path_wheel {
 	struct path_relays r;
 	uint64_t *sum[2][POSITIONS]; /* of the weights of relays 0..i there; and of those in full */
+	const struct relay **by_id;  /* for bsearch */
 };
 
 /* ---- weights ---- */
@@ -28,12 +29,27 @@ static uint64_t elsewhere(uint64_t all, uint64_t of)
 	return 3 * of <= all ? 0 : FACTOR - FACTOR * all / (3 * of);
 }
 
+static bool is_first(enum position at)
+{
+	return at == GUARD || at == ONLY;
+}
+
+static bool is_last(enum position at)
+{
+	return at == EXIT || at == ONLY;
+}
+
+static bool has_role(const struct relay *r, enum position at)
+{
+	return (r->guard || !is_first(at)) && (r->exit || !is_last(at));
+}
+
 static uint64_t weight_at(const struct path_relays *r, size_t i, enum position at, uint64_t of_exits,
 			  uint64_t of_guards)
 {
-	bool exit = at != EXIT && r->relay[i].exit, guard = at != GUARD && r->relay[i].guard;
+	bool exit = !is_last(at) && r->relay[i].exit, guard = !is_first(at) && r->relay[i].guard;
 
-	if ((at == GUARD && !r->relay[i].guard) || (at == EXIT && !r->relay[i].exit))
+	if (!has_role(&r->relay[i], at))
 		return 0;
 	return r->weight[i] * (exit ? of_exits : FACTOR) * (guard ? of_guards : FACTOR);
 }
@@ -44,6 +60,38 @@ static void sum_up(const struct path_relays *r, enum position at, uint64_t of_ex
 
 	for (size_t i = 0; i < r->n; i++)
 		sum[i] = all += weight_at(r, i, at, of_exits, of_guards);
+}
+
+static int compare_relays(const void *a, const void *b)
+{
+	return memcmp(&(*(const struct relay *const *)a)->id, &(*(const struct relay *const *)b)->id,
+		      sizeof(struct relay_id));
+}
+
+static int compare_to_relay(const void *id, const void *relay)
+{
+	return memcmp(id, &(*(const struct relay *const *)relay)->id, sizeof(struct relay_id));
+}
+
+static bool sort_by_id(struct path_wheel *w)
+{
+	w->by_id = calloc(w->r.n + 1, sizeof(*w->by_id));
+	if (!w->by_id)
+		return false;
+	for (size_t i = 0; i < w->r.n; i++)
+		w->by_id[i] = &w->r.relay[i];
+	qsort(w->by_id, w->r.n, sizeof(*w->by_id), compare_relays);
+	return true;
+}
+
+/* False: there is none. */
+static bool index_of(const struct path_wheel *w, const struct relay_id *id, size_t *ret)
+{
+	const struct relay **found = bsearch(id, w->by_id, w->r.n, sizeof(*w->by_id), compare_to_relay);
+
+	if (found)
+		*ret = (size_t)(*found - w->r.relay);
+	return found;
 }
 
 int path_wheel_new(const struct path_relays *relays, struct path_wheel **ret)
@@ -70,16 +118,28 @@ int path_wheel_new(const struct path_relays *relays, struct path_wheel **ret)
 			sum_up(relays, at, full ? FACTOR : elsewhere(all, exits),
 			       full ? FACTOR : elsewhere(all, guards), sum);
 		}
+	if (!sort_by_id(w)) {
+		path_wheel_free(w);
+		return -ENOMEM;
+	}
 	*ret = w;
 	return 0;
 }
 
 void path_wheel_free(struct path_wheel *w)
 {
-	for (enum position at = GUARD; w && at < POSITIONS; at++)
+	if (!w)
+		return;
+	for (enum position at = GUARD; at < POSITIONS; at++)
 		for (int full = 0; full < 2; full++)
 			free(w->sum[full][at]);
+	free(w->by_id);
 	free(w);
+}
+
+const struct path_relays *path_wheel_relays(const struct path_wheel *w)
+{
+	return &w->r;
 }
 
 /* ---- what fits ---- */
@@ -90,6 +150,8 @@ static bool leads_to(const struct relay_traits *t, const struct path_need *need)
 {
 	const struct exit_ports *e = need->six ? &t->exit6 : &t->exit4;
 
+	if (!t->exit4.n && !t->exit6.n) /* not known */
+		return true;
 	for (size_t i = 0; i < e->n; i++)
 		if (e->v[i].proto == need->proto && e->v[i].first <= need->port && need->port <= e->v[i].last)
 			return true;
@@ -130,9 +192,9 @@ static enum reason fits(const struct path_wheel *w, const struct path_wish *wish
 	const struct relay_traits *t = &w->r.traits[i];
 	const struct relay *r = &w->r.relay[i];
 
-	if ((at == EXIT && !r->exit) || (at == GUARD && !r->guard))
+	if (!has_role(r, at))
 		return NO_ROLE;
-	if (bsearch(&r->id, wish->exclude, wish->n_exclude, sizeof(r->id), compare_id))
+	if (wish->n_exclude && bsearch(&r->id, wish->exclude, wish->n_exclude, sizeof(r->id), compare_id))
 		return EXCLUDED;
 	if (is_never(wish, t->country))
 		return COUNTRY;
@@ -140,7 +202,7 @@ static enum reason fits(const struct path_wheel *w, const struct path_wish *wish
 		return FAMILY;
 	if (t->ends && t->ends < wish->alive_until)
 		return ENDS;
-	if (at != EXIT)
+	if (!is_last(at))
 		return FITS;
 	if (wish->n_exit_countries && !is_among(wish->exit_countries, wish->n_exit_countries, t->country))
 		return COUNTRY;
@@ -196,7 +258,7 @@ static bool fits_beside(const struct draft *d, enum position at, size_t i)
 	for (size_t k = 0; k < d->n; k++)
 		if (d->drawn[k] == i || too_alike(&d->w->r, d->alike, d->drawn[k], i))
 			return false;
-	return fits(d->w, d->wish, at, i) == FITS && !(at == EXIT && is_banned(d, i));
+	return fits(d->w, d->wish, at, i) == FITS && !(is_last(at) && is_banned(d, i));
 }
 
 static uint64_t weight_of(const uint64_t *sum, size_t i)
@@ -261,22 +323,23 @@ static bool draw(struct draft *d, enum position at)
 	return found;
 }
 
-static bool take_guard(struct draft *d)
+static bool take_guard(struct draft *d, enum position at)
 {
-	for (size_t i = 0; i < d->w->r.n; i++)
-		if (memcmp(&d->w->r.relay[i].id, d->wish->guard, sizeof(struct relay_id)) == 0 &&
-		    fits_beside(d, GUARD, i)) {
-			d->drawn[d->n++] = i;
-			return true;
-		}
-	return false;
+	size_t i;
+
+	if (!index_of(d->w, d->wish->guard, &i) || !fits_beside(d, at, i))
+		return false;
+	d->drawn[d->n++] = i;
+	return true;
 }
 
 /* Exit, guard, middles; a guard that is given comes first. What lacks; POSITIONS: nothing. */
 static enum position draw_path(struct draft *d)
 {
 	d->n = 0;
-	if (d->wish->guard && !take_guard(d))
+	if (d->wish->hops == 1)
+		return (d->wish->guard ? take_guard(d, ONLY) : draw(d, ONLY)) ? POSITIONS : ONLY;
+	if (d->wish->guard && !take_guard(d, GUARD))
 		return GUARD;
 	if (!draw(d, EXIT))
 		return EXIT;
@@ -291,15 +354,14 @@ static enum position draw_path(struct draft *d)
 /* Until there is a path, or no exit that could have one. What the last one lacked. */
 static enum position draw_paths(struct draft *d)
 {
+	size_t exit_at = d->wish->guard ? 1 : 0;
 	enum position lacks = EXIT, first = EXIT;
 
 	d->n_banned = 0;
 	do {
-		size_t exit_at = d->wish->guard ? 1 : 0;
-
 		for (int k = 0; k < TRIES_MAX && lacks != POSITIONS; k++) {
 			lacks = draw_path(d);
-			if (d->n <= exit_at) /* not even that */
+			if (lacks != POSITIONS && d->n <= exit_at) /* not even that */
 				return first == EXIT ? lacks : first;
 		}
 		if (lacks == POSITIONS)
@@ -312,9 +374,21 @@ static enum position draw_paths(struct draft *d)
 
 /* ---- why not ---- */
 
+/* By all but their role. */
+static size_t usable(const struct path_wheel *w, const struct path_wish *wish)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->r.n; i++)
+		n += fits(w, wish, MIDDLE, i) == FITS;
+	return n;
+}
+
 static int say_why(const struct path_wheel *w, const struct path_wish *wish, enum position at, struct error *err)
 {
-	static const char *const names[] = { [GUARD] = "guard", [MIDDLE] = "middle", [EXIT] = "exit" };
+	static const char *const names[] = {
+		[GUARD] = "guard", [MIDDLE] = "middle", [EXIT] = "exit", [ONLY] = "guard that is an exit too"
+	};
 	static const char *const reasons[] = { [EXCLUDED] = "failed lately",
 					       [COUNTRY] = "in other countries than wanted",
 					       [FAMILY] = "of a family that is not wanted",
@@ -323,7 +397,7 @@ static int say_why(const struct path_wheel *w, const struct path_wish *wish, enu
 	size_t count[REASONS] = { 0 }, n = 0;
 	char text[200] = "";
 
-	if (wish->guard && at == GUARD)
+	if (wish->guard && is_first(at))
 		return error_set(err, -ENOENT, "the guard that is kept does not fit");
 	for (size_t i = 0; i < w->r.n; i++) {
 		enum reason why = fits(w, wish, at, i);
@@ -337,6 +411,9 @@ static int say_why(const struct path_wheel *w, const struct path_wish *wish, enu
 		if (count[k])
 			snprintf(text + len, sizeof(text) - len, ", %zu %s", count[k], reasons[k]);
 	}
+	if (count[FITS] && usable(w, wish) < wish->hops)
+		return error_set(err, -ENOENT, "%zu hops need as many relays, but only %zu are usable", wish->hops,
+				 usable(w, wish));
 	if (count[FITS])
 		return error_set(err, -ENOENT, "no %s is left beside the others of the path: %zu relays can be one%s",
 				 names[at], n, text);
@@ -352,7 +429,7 @@ static enum position draw_somehow(struct draft *d)
 	} stages[] = { { 0, PATH_APART }, { 1, PATH_APART }, { 1, PATH_NETWORKS_ALIKE }, { 1, PATH_FAMILIES_ALIKE } };
 	enum position lacks = EXIT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(stages) && lacks != POSITIONS; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(stages) && lacks != POSITIONS && stages[i].alike <= d->wish->may; i++) {
 		d->full = stages[i].full;
 		d->alike = stages[i].alike;
 		lacks = draw_paths(d);
@@ -363,37 +440,88 @@ static enum position draw_somehow(struct draft *d)
 static struct path_choice in_order(const struct draft *d)
 {
 	struct path_choice c = { .alike = d->alike };
-	size_t guard = d->wish->guard ? 0 : 1;
+	size_t guard = d->wish->guard || d->n == 1 ? 0 : 1;
 
 	c.index[0] = d->drawn[guard];
+	if (d->n == 1)
+		return c;
 	for (size_t i = 2; i < d->n; i++)
 		c.index[i - 1] = d->drawn[i];
 	c.index[d->n - 1] = d->drawn[1 - guard];
 	return c;
 }
 
+/* A wish with its exclusions in order, which the caller frees. NULL: no memory. */
+static struct relay_id *sort_exclusions(const struct path_wish *wish, struct path_wish *ret)
+{
+	struct relay_id *exclude = calloc(wish->n_exclude + 1, sizeof(*exclude));
+
+	if (!exclude)
+		return NULL;
+	if (wish->n_exclude)
+		memcpy(exclude, wish->exclude, wish->n_exclude * sizeof(*exclude));
+	qsort(exclude, wish->n_exclude, sizeof(*exclude), compare_id);
+	*ret = *wish;
+	ret->exclude = exclude;
+	return exclude;
+}
+
 int path_wheel_choose(const struct path_wheel *w, const struct path_wish *wish, const struct rng *rng,
 		      struct path_choice *ret, struct error *err)
 {
 	_cleanup_free_ struct relay_id *exclude = NULL;
-	struct path_wish sorted = *wish;
+	struct path_wish sorted;
 	struct draft d = { .w = w, .wish = &sorted, .rng = rng };
 	enum position lacks;
 
-	if (wish->hops < 2 || wish->hops > HOPS_MAX)
-		return error_set(err, -EINVAL, "a path has 2 to %d relays", HOPS_MAX);
+	if (wish->hops < 1 || wish->hops > HOPS_MAX)
+		return error_set(err, -EINVAL, "a path has 1 to %d relays", HOPS_MAX);
 	if (w->r.n == 0)
 		return error_set(err, -ENOENT, "there are no relays");
-	exclude = calloc(wish->n_exclude + 1, sizeof(*exclude));
+	exclude = sort_exclusions(wish, &sorted);
 	if (!exclude)
 		return error_set(err, -ENOMEM, "out of memory");
-	if (wish->n_exclude)
-		memcpy(exclude, wish->exclude, wish->n_exclude * sizeof(*exclude));
-	qsort(exclude, wish->n_exclude, sizeof(*exclude), compare_id);
-	sorted.exclude = exclude;
 	lacks = draw_somehow(&d);
 	if (lacks != POSITIONS)
 		return say_why(w, &sorted, lacks, err);
 	*ret = in_order(&d);
 	return 0;
+}
+
+bool path_wheel_is_guard(const struct path_wheel *w, const struct path_wish *wish, const struct relay_id *id)
+{
+	struct path_wish alone = *wish;
+	size_t i;
+
+	alone.n_exclude = 0;
+	return index_of(w, id, &i) && fits(w, &alone, GUARD, i) == FITS;
+}
+
+bool path_wheel_guard(const struct path_wheel *w, const struct path_wish *wish, const struct relay_id *none, size_t n,
+		      const struct rng *rng, struct relay_id *ret)
+{
+	_cleanup_free_ struct relay_id *exclude = NULL;
+	struct path_wish alone = *wish, sorted;
+	struct draft d = { .w = w, .wish = &sorted, .rng = rng };
+
+	alone.exclude = none;
+	alone.n_exclude = n;
+	exclude = w->r.n ? sort_exclusions(&alone, &sorted) : NULL;
+	for (d.full = 0; exclude && d.full < 2; d.full++)
+		if (draw(&d, GUARD)) {
+			*ret = w->r.relay[d.drawn[0]].id;
+			return true;
+		}
+	return false;
+}
+
+enum path_alike path_alike(const struct path_relays *relays, const size_t *index, size_t hops)
+{
+	enum path_alike alike = PATH_APART;
+
+	for (size_t i = 0; i < hops; i++)
+		for (size_t k = 0; k < i; k++)
+			while (too_alike(relays, alike, index[i], index[k]))
+				alike++;
+	return alike;
 }

@@ -155,6 +155,17 @@ static void usage(void **state)
 		"circuit up --wait 0",
 		"circuit up --wait 601",
 		"circuit up --wait 1 --no-wait",
+		"circuit up --exit-country",
+		"circuit up --exit-country Austria",
+		"circuit up --exit-country AT,",
+		"circuit up --exit-country ,AT",
+		"circuit up --not-country A1",
+		"circuit up --not-operator AQ==",
+		"circuit up --min-life 0",
+		"circuit up --min-life 2592001",
+		"circuit up --path a,b --exit-country AT",
+		"circuit up --path a,b --min-life 9",
+		"circuit up --path a,AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
 		"circuit up --hops",
 		"circuit up --hops 3 --hops 3",
 		"circuit list --all",
@@ -206,6 +217,8 @@ static void help(void **state)
 	assert_non_null(strstr(out_text, "options:\n  --link-mtu"));
 }
 
+#define OPERATOR "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
 static void requests(void **state)
 {
 	static const char *const want[][2] = {
@@ -224,6 +237,15 @@ static void requests(void **state)
 		  "\"wait\":0}}\n" },
 		{ "circuit up --group root --group 1234567 --no-wait",
 		  "{\"cmd\":\"circuit up\",\"args\":{\"groups\":[0,1234567],\"wait\":0}}\n" },
+		{ "circuit up --exit-country CH,at --exit-country de,CH --not-country US --min-life 9 --no-wait",
+		  "{\"cmd\":\"circuit "
+		  "up\",\"args\":{\"exit_countries\":[\"CH\",\"AT\",\"DE\"],\"never_countries\":[\"US\"],\"min_life\":"
+		  "9,"
+		  "\"wait\":0}}\n" },
+		{ "circuit up --not-operator " OPERATOR " --no-wait",
+		  "{\"cmd\":\"circuit up\",\"args\":{\"never_operators\":[\"" OPERATOR "\"],\"wait\":0}}\n" },
+		{ "circuit up --path a," OPERATOR " --no-wait",
+		  "{\"cmd\":\"circuit up\",\"args\":{\"path\":[\"a\",\"" OPERATOR "\"],\"wait\":0}}\n" },
 		{ "circuit down 7", "{\"cmd\":\"circuit down\",\"args\":{\"id\":7}}\n" },
 		{ "circuit down --all", "{\"cmd\":\"circuit down\",\"args\":{\"all\":true}}\n" },
 		{ "circuit show 7", "{\"cmd\":\"circuit show\",\"args\":{\"id\":7}}\n" },
@@ -443,10 +465,21 @@ static void human(void **state)
 	      "ID  STATE   PATH  TO          DEVICE  MTU   INNER    EXPIRES  RTT   REASON\n"
 	      "1   open    a,b   Internet    anon1   1286  fd00::1  over     12.3\n"
 	      "22  failed  a     10.0.0.0/8                                        no?echo\n");
-	shows("relay list", "200 {\"relays\":[{\"name\":\"r1\",\"guard\":true,\"exit\":true,\"identity\":\"x\"},{}]}\n",
-	      "NAME  ROLE        LINK  IPV4  IPV6  IDENTITY\nr1    guard,exit                    x\n      middle\n");
+	shows("relay list",
+	      "200 {\"relays\":[{\"name\":\"r1\",\"guard\":true,\"exit\":true,\"identity\":\"x\"},"
+	      "{\"guard_place\":2,\"weight\":900,\"country\":\"AT\",\"as\":7,\"ends\":1}]}\n",
+	      "NAME  ROLE        GUARD  LINK  WEIGHT  COUNTRY  AS  ENDS  IPV4  IPV6  IDENTITY\n"
+	      "r1    guard,exit                                                      x\n"
+	      "      middle      2            900     AT       7   over\n");
 	shows("link list", "200 {\"links\":[{\"number\":2,\"kind\":\"relay\",\"peer\":\"r2\",\"state\":\"up\"}]}\n",
 	      "LINK  KIND   PEER  STATE  FOR  CLIENTS  REKEYS  IN  OUT  ERROR\n2     relay  r2    up\n");
+	shows("circuit show 2",
+	      "200 {\"id\":2,\"state\":\"open\",\"path\":[\"a\"],\"alike\":\"operator\",\"to\":[\"::/0\"],\"age\":1,"
+	      "\"exit_countries\":[\"AT\",\"CH\"],\"never_countries\":[\"US\"],\"never_operators\":[\"k\"],\"min_"
+	      "life\":9}\n",
+	      "circuit     2\nstate       open\npath        a\n            two of its relays are of one operator\n"
+	      "to          Internet\nexit in     AT, CH\nnot in      US\nnot of      k\nmin life    9 s\nage         1 "
+	      "s\n");
 	shows("circuit show 1",
 	      "200 {\"id\":1,\"state\":\"open\",\"path\":[\"a\"],\"to\":[\"::/0\"],\"age\":7300,\"layers\":"
 	      "[{\"relay\":\"a\",\"suite\":\"aes128gcm16\"}]}\n",

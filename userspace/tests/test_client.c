@@ -22,21 +22,26 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "anond/client_role.h"
+#include "anond/client_state.h"
 #include "anond/control.h"
+#include "anond/guards_file.h"
 #include "anond/link_table.h"
 #include "anond/overlay.h"
 #include "anond/record.h"
 #include "anond/selections.h"
 #include "directory/file.h"
 #include "kernel/fake.h"
+#include "lib/base64.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/reply.h"
 #include "lib/secmem.h"
 #include "model/overlay.h"
+#include "model/relay_traits.h"
 #include "plan/plan.h"
 
 #define RELAYS 5
@@ -1127,6 +1132,347 @@ static void secret_lives_with_circuits(void **state)
 	assert_true(UNTIL(w, 5., secret_is_not(w, before))); /* the guard is kept for a moment */
 }
 
+/* ---- guards ---- */
+
+static bool can_link(struct client_env *env)
+{
+	(void)env;
+	return true;
+}
+
+/* Attempts last until the test says what became of them, and links could be made if there were anybody. */
+static void start_slowly(struct world *w)
+{
+	w->conf->timing.link_timeout_ms = 60000;
+	start(w);
+	w->role->env.can_link = can_link;
+}
+
+static struct client_circuit *circuit(const struct world *w, uint32_t id)
+{
+	struct client_circuit *cc;
+
+	HASH_FIND(hh, w->role->circuits, &id, sizeof(id), cc);
+	assert_non_null(cc);
+	return cc;
+}
+
+static void up(struct world *w, const char *to)
+{
+	char args[128];
+
+	snprintf(args, sizeof(args), "{\"to\":[\"%s\"],\"wait\":0}", to);
+	assert_int_equal(ask(w, "circuit up", args, NULL), REPLY_CREATED);
+}
+
+/* The name of the present attempt's relay. */
+static const char *relay_of(const struct world *w, uint32_t id, size_t hop)
+{
+	const struct client_circuit *cc = circuit(w, id);
+
+	assert_non_null(cc->lead);
+	return cc->lead->path[hop].name;
+}
+
+static void ends(struct world *w, uint32_t id, enum origin_failure failure, unsigned int hop)
+{
+	const struct origin_state s = { .failure = failure, .hop = hop };
+	struct onion *o = circuit(w, id)->lead;
+
+	assert_non_null(o);
+	o->c.ops->over(o->c.ctx, o, REPLY_UNREACHABLE, "it was said so", &s);
+}
+
+/* As if its relays had answered and its echo came back. */
+static void opens(struct world *w, uint32_t id)
+{
+	struct onion *o = circuit(w, id)->lead;
+	struct origin_record rec;
+
+	assert_non_null(o);
+	record(w, o->c.slot, clock_wall_s() + 1000, &rec);
+	rec.circuit.inner.addr4.s_addr = htonl(0x64600000u + id); /* no two circuits have one */
+	for (size_t i = 1; i < 3; i++)
+		rec.circuit.layers[i].a.s6_addr[15] = (uint8_t)(100 + id);
+	o->placed = malloc(sizeof(*o->placed));
+	*o->placed = rec.circuit;
+	o->c.ops->open(o->c.ctx, o);
+	assert_true(client_circuit_is_open(circuit(w, id)));
+}
+
+/* All circuits have one guard. It dies: the next one, for all; the way is free again: the one that was. */
+static void guard_dies(void **state)
+{
+	char first[RELAY_NAME_MAX], second[RELAY_NAME_MAX];
+	struct world *w = *state;
+
+	start_slowly(w);
+	up(w, "192.0.2.1");
+	snprintf(first, sizeof(first), "%s", relay_of(w, 1, 0));
+	up(w, "192.0.2.2");
+	assert_string_equal(relay_of(w, 2, 0), first);
+	opens(w, 1);
+	ends(w, 2, ORIGIN_LINK_FAILED, 0);
+	snprintf(second, sizeof(second), "%s", relay_of(w, 2, 0));
+	assert_string_not_equal(second, first);
+	up(w, "192.0.2.3");
+	assert_string_equal(relay_of(w, 3, 0), second);
+	ends(w, 3, ORIGIN_TIMEOUT, 0);
+	assert_string_not_equal(relay_of(w, 3, 0), first);
+	assert_string_not_equal(relay_of(w, 3, 0), second);
+	client_role_network_changed(w->role);
+	up(w, "192.0.2.4");
+	assert_string_equal(relay_of(w, 4, 0), first);
+	/* that charon is away, as it is here, is no guard's fault */
+	stop(w);
+	w->conf->timing.link_timeout_ms = 60000;
+	start(w);
+	up(w, "192.0.2.5");
+	assert_string_equal(relay_of(w, 5, 0), first);
+	for (int i = 0; i < 2; i++) {
+		ends(w, 5, ORIGIN_LINK_FAILED, 0);
+		assert_string_equal(relay_of(w, 5, 0), first);
+	}
+}
+
+/* Whoever makes middles and exits fail, as often as he likes, does not move the guard; nor who makes open ones fail. */
+static void middles_are_killed(void **state)
+{
+	static const struct {
+		enum origin_failure failure;
+		unsigned int hop;
+	} ways[] = { { ORIGIN_REFUSED, 2 }, { ORIGIN_REFUSED, 3 },   { ORIGIN_BAD_ANSWER, 2 }, { ORIGIN_BAD_ANSWER, 3 },
+		     { ORIGIN_NO_ECHO, 0 }, { ORIGIN_DESTROYED, 0 }, { ORIGIN_EXPIRED, 0 } };
+	char first[RELAY_NAME_MAX];
+	struct world *w = *state;
+
+	start_slowly(w);
+	up(w, TO);
+	snprintf(first, sizeof(first), "%s", relay_of(w, 1, 0));
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
+		for (int k = 0; k < 3; k++) {
+			assert_string_equal(relay_of(w, 1, 0), first);
+			ends(w, 1, ways[i].failure, ways[i].hop);
+			if (k == 2)
+				assert_int_equal(ask(w, "circuit new", "{\"id\":1,\"wait\":0}", NULL), REPLY_CREATED);
+		}
+	opens(w, 1);
+	ends(w, 1, ORIGIN_LINK_LOST, 0); /* an open one: whether the guard is there, the next attempt tells */
+	assert_int_equal(ask(w, "circuit new", "{\"id\":1,\"wait\":0}", NULL), REPLY_CREATED);
+	assert_string_equal(relay_of(w, 1, 0), first);
+	/* the control: what the guard does itself */
+	ends(w, 1, ORIGIN_REFUSED, 1);
+	assert_true(UNTIL(w, 5, circuit(w, 1)->lead));
+	assert_string_not_equal(relay_of(w, 1, 0), first);
+}
+
+/* The sample outlives restarts of the daemon and of the host, not a damaged file, which is replaced. */
+static void sample_is_kept(void **state)
+{
+	char first[RELAY_NAME_MAX], path[96];
+	struct world *w = *state;
+	struct guards g;
+	struct error err = { "" };
+	struct stat st;
+
+	start_slowly(w);
+	up(w, TO);
+	snprintf(first, sizeof(first), "%s", relay_of(w, 1, 0));
+	opens(w, 1);
+	assert_int_equal(ask(w, "circuit down", "{\"id\":1}", NULL), REPLY_OK);
+	snprintf(path, sizeof(path), "%s/" GUARDS_FILE, w->run);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	for (int i = 0; i < 4; i++) {
+		if (i % 2)
+			host_restarts(w);
+		else
+			stop(w);
+		start_slowly(w);
+		up(w, TO);
+		assert_string_equal(relay_of(w, 1, 0), first);
+		assert_int_equal(ask(w, "circuit down", "{\"id\":1}", NULL), REPLY_OK);
+	}
+	assert_int_equal(guards_file_load(w->run, w->conf->network_key, &g, &err), 0);
+	assert_int_equal(g.n, RELAYS);
+	assert_true(g.v[0].confirmed && !g.v[1].confirmed);
+	assert_int_equal(client_role_guard_place(w->role, &g.v[0].id), 1);
+	stop(w);
+	assert_int_equal(file_replace(path, "{", 1, 0600, &err), 0);
+	start_slowly(w);
+	assert_int_equal(guards_file_load(w->run, w->conf->network_key, &g, &err), 0);
+	assert_true(g.n == RELAYS && !g.v[0].confirmed);
+	/* a path that the user chose says nothing of guards */
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"" TO "\"],\"path\":[\"r1\",\"r2\",\"r3\"],\"wait\":0}", NULL),
+			 REPLY_CREATED);
+	opens(w, 1);
+	assert_int_equal(guards_file_load(w->run, w->conf->network_key, &g, &err), 0);
+	for (size_t i = 0; i < g.n; i++)
+		assert_int_equal(g.v[i].confirmed, 0);
+}
+
+/* Attempts that are over before they have begun: no more of them than of others. */
+static void fails_at_once(void **state)
+{
+	struct world *w = *state;
+
+	for (size_t i = 0; i < RELAYS; i++)
+		w->net->relays[i].addr4.s_addr = 0; /* no link can even be tried */
+	start(w); /* where charon is not, no guard is to blame, so none is left aside */
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"" TO "\"],\"wait\":5}", NULL), REPLY_UNREACHABLE);
+	assert_int_equal(circuit(w, 1)->attempts, ATTEMPTS_MAX);
+	assert_text(w, 1, "state", "failed");
+	assert_int_equal(ask(w, "circuit down", "{\"id\":1}", NULL), REPLY_OK);
+	stop(w);
+	start_slowly(w);
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"" TO "\"],\"wait\":5}", NULL), REPLY_UNREACHABLE);
+	assert_int_equal(circuit(w, 1)->attempts, ATTEMPTS_MAX);
+	assert_true(has_chain(w, "kill1"));
+}
+
+/* No guard is left to be tried: it waits and says so, blocked; when the network may be another it is tried at once. */
+static void waits_for_guards(void **state)
+{
+	struct world *w = *state;
+	json_t *body;
+
+	start_slowly(w);
+	up(w, "192.0.2.1");
+	for (int i = 0; i < 3; i++)
+		ends(w, 1, ORIGIN_LINK_FAILED, 0);
+	assert_text(w, 1, "state", "failed");
+	up(w, "192.0.2.2");
+	assert_text(w, 2, "state", "waiting"); /* the others' turn is when these have failed twice */
+	assert_non_null(strstr(text_of(w, 2, "error"), "every guard that may be tried failed lately; it waits for "));
+	assert_true(has_chain(w, "kill2"));
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"192.0.2.3\"],\"wait\":0.1}", &body), REPLY_TIMEOUT);
+	assert_non_null(
+		strstr(json_string_value(json_object_get(body, "error")), "not open yet (waiting: every guard"));
+	json_decref(body);
+	client_role_network_changed(w->role);
+	assert_true(UNTIL(w, 5, circuit(w, 2)->lead && circuit(w, 3)->lead));
+	assert_text(w, 2, "state", "linking");
+	assert_text(w, 2, "error", "");
+	assert_text(w, 1, "state", "failed"); /* for good */
+}
+
+/* What relieves an open one, and another identity: by the same guard, by another exit. */
+static void another_path(void **state)
+{
+	char guard[RELAY_NAME_MAX], exit[RELAY_NAME_MAX];
+	struct world *w = *state;
+
+	start_slowly(w);
+	up(w, TO);
+	for (int i = 0; i < 20; i++) {
+		opens(w, 1);
+		snprintf(guard, sizeof(guard), "%s", relay_of(w, 1, 0));
+		snprintf(exit, sizeof(exit), "%s", relay_of(w, 1, 2));
+		assert_int_equal(ask(w, "circuit new", "{\"id\":1,\"wait\":0}", NULL), REPLY_CREATED);
+		for (int k = 0; k < 2; k++) { /* also after an attempt that failed */
+			assert_string_equal(relay_of(w, 1, 0), guard);
+			assert_string_not_equal(relay_of(w, 1, 2), exit);
+			if (k == 0)
+				ends(w, 1, ORIGIN_INSTALL_FAILED, 0);
+			assert_true(UNTIL(w, 5, circuit(w, 1)->lead));
+		}
+	}
+}
+
+/* ---- what is wished of relays ---- */
+
+static void rules(void **state)
+{
+	char args[300], id[BASE64_LEN(32)];
+	struct world *w = *state;
+	const uint8_t operator_key[32] = { 7 };
+	json_t *body, *list;
+
+	memcpy(w->net->traits[0].country, "AT", 3);
+	w->net->traits[0].n_families = 1;
+	memcpy(w->net->traits[0].families[0], operator_key, 32);
+	for (size_t i = 1; i < RELAYS; i++)
+		memcpy(w->net->traits[i].country, i < 4 ? "CH" : "DE", 3);
+	start_slowly(w);
+	base64_write(operator_key, 32, id);
+	assert_int_equal(ask(w, "circuit up", "{\"exit_countries\":[\"FR\"],\"wait\":0}", &body), REPLY_NOT_FOUND);
+	assert_string_equal(json_string_value(json_object_get(body, "error")),
+			    "no exit fits: 5 relays can be one, 5 in other countries than wanted");
+	json_decref(body);
+	assert_false(has_chain(w, "kill1"));
+	assert_int_equal(ask(w, "circuit up", "{\"exit_countries\":[\"France\"]}", NULL), REPLY_MALFORMED);
+	assert_int_equal(ask(w, "circuit up", "{\"never_countries\":[]}", NULL), REPLY_MALFORMED);
+	assert_int_equal(ask(w, "circuit up", "{\"never_operators\":[\"x\"]}", NULL), REPLY_MALFORMED);
+	assert_int_equal(ask(w, "circuit up", "{\"min_life\":0}", NULL), REPLY_MALFORMED);
+	assert_int_equal(ask(w, "circuit up", "{\"path\":[\"r1\",\"r2\"],\"min_life\":10}", NULL), REPLY_MALFORMED);
+	snprintf(args, sizeof(args),
+		 "{\"to\":[\"" TO
+		 "\"],\"exit_countries\":[\"de\"],\"never_countries\":[\"FR\"],\"never_operators\":[\"%s\"],"
+		 "\"min_life\":5000,\"wait\":0}",
+		 id);
+	assert_int_equal(ask(w, "circuit up", args, NULL), REPLY_CREATED);
+	for (int i = 0; i < 20; i++) {
+		if (i == 10) { /* over a restart of the host */
+			host_restarts(w);
+			start_slowly(w);
+			assert_true(UNTIL(w, 5, circuit(w, 1)->lead));
+		}
+		assert_string_equal(relay_of(w, 1, 2), "r5");
+		assert_string_not_equal(relay_of(w, 1, 0), "r1");
+		assert_string_not_equal(relay_of(w, 1, 1), "r1");
+		assert_int_equal(ask(w, "circuit new", "{\"id\":1,\"wait\":0}", NULL), REPLY_CREATED);
+	}
+	assert_int_equal(ask(w, "circuit show", "{\"id\":1}", &body), REPLY_OK);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(body, "exit_countries"), 0)), "DE");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(body, "never_operators"), 0)), id);
+	assert_int_equal(json_integer_value(json_object_get(body, "min_life")), 5000);
+	assert_string_equal(json_string_value(json_object_get(body, "alike")), "network"); /* 192.0.2.0/24 */
+	json_decref(body);
+	list = wanted(w);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 0), "min_life")), 5000);
+	json_decref(list);
+	assert_int_equal(ask(w, "circuit down", "{\"id\":1}", NULL), REPLY_OK);
+	/* what the configuration never wants nobody gets; where it wants exits a circuit may say otherwise */
+	stop(w);
+	assert_null(countries_add(&w->conf->rules.never, "CH"));
+	assert_null(countries_add(&w->conf->rules.exits, "DE"));
+	start_slowly(w);
+	assert_int_equal(ask(w, "circuit up", "{\"hops\":2,\"wait\":0}", NULL), REPLY_CREATED);
+	assert_string_equal(relay_of(w, 1, 0), "r1");
+	assert_string_equal(relay_of(w, 1, 1), "r5");
+	assert_int_equal(ask(w, "circuit down", "{\"id\":1}", NULL), REPLY_OK);
+	assert_int_equal(ask(w, "circuit up", "{\"hops\":2,\"exit_countries\":[\"AT\"],\"wait\":0}", NULL),
+			 REPLY_CREATED);
+	assert_string_equal(relay_of(w, 1, 0), "r5");
+	assert_string_equal(relay_of(w, 1, 1), "r1");
+	assert_int_equal(ask(w, "circuit down", "{\"id\":1}", NULL), REPLY_OK);
+	assert_int_equal(ask(w, "circuit up", "{\"exit_countries\":[\"CH\"],\"wait\":0}", NULL), REPLY_NOT_FOUND);
+}
+
+/* A path that is chosen is of relays, not of names that somebody else may have later. */
+static void chosen_by_identity(void **state)
+{
+	char args[300], id[BASE64_LEN(32)];
+	struct world *w = *state;
+	json_t *list;
+
+	start_slowly(w);
+	base64_write(w->net->relays[1].id.b, 32, id);
+	snprintf(args, sizeof(args), "{\"to\":[\"" TO "\"],\"path\":[\"r1\",\"%s\",\"r3\"],\"wait\":0}", id);
+	assert_int_equal(ask(w, "circuit up", args, NULL), REPLY_CREATED);
+	assert_string_equal(relay_of(w, 1, 1), "r2");
+	list = wanted(w);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(json_array_get(list, 0), "path"), 1)), id);
+	json_decref(list);
+	stop(w);
+	memcpy(w->net->relays[0].name, "r9", 3);
+	memcpy(w->net->relays[4].name, "r1", 3);
+	start_slowly(w);
+	assert_true(UNTIL(w, 5, circuit(w, 1)->lead || circuit(w, 1)->failed));
+	assert_int_equal(ask(w, "circuit new", "{\"id\":1,\"wait\":0}", NULL), REPLY_CREATED);
+	assert_string_equal(relay_of(w, 1, 0), "r9");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -1157,6 +1503,14 @@ int main(void)
 		TEST(repaired),
 		TEST(repaired_in_part),
 		TEST(stray_repaired),
+		TEST(guard_dies),
+		TEST(middles_are_killed),
+		TEST(sample_is_kept),
+		TEST(fails_at_once),
+		TEST(waits_for_guards),
+		TEST(another_path),
+		TEST(rules),
+		TEST(chosen_by_identity),
 		TEST(identities),
 		TEST(secret_lives_with_circuits),
 	};

@@ -142,6 +142,33 @@ static void gateway(void **state)
 	config_free(c);
 }
 
+/* What is wished of all paths. */
+static void rules(void **state)
+{
+	static const char key[] = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+	struct config *c = NULL;
+	struct error err;
+	char text[400];
+
+	(void)state;
+	snprintf(text, sizeof(text),
+		 KEY "exit-countries = {CH, at}\nnever-countries = {US, US}\nnever-operators = {\"%s\"}\n", key);
+	assert_int_equal(config_parse(text, "f", &c, &err), 0);
+	assert_int_equal(c->rules.exits.n, 2);
+	assert_string_equal(c->rules.exits.v[1], "AT");
+	assert_int_equal(c->rules.never.n, 1);
+	assert_int_equal(c->rules.n_never_operators, 1);
+	assert_int_equal(c->rules.never_operators[0][0], 1);
+	config_free(c);
+	c = NULL;
+	assert_int_equal(config_parse(KEY "never-countries = {U}", "f", &c, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "f:2: never-countries: not a country's two letters"));
+	assert_int_equal(config_parse(KEY "never-operators = {AQ==}", "f", &c, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "f:2: never-operators: not an operator's key"));
+	assert_int_equal(config_parse(KEY "role = {relay}\nexit-countries = {CH}", "f", &c, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "only a client has paths"));
+}
+
 static void groups(void **state)
 {
 	struct config *c = NULL;
@@ -285,8 +312,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults), cmocka_unit_test(every_option), cmocka_unit_test(gateway),
-		cmocka_unit_test(groups),   cmocka_unit_test(mistakes),	    cmocka_unit_test(files),
-		cmocka_unit_test(help),
+		cmocka_unit_test(groups),   cmocka_unit_test(rules),	    cmocka_unit_test(mistakes),
+		cmocka_unit_test(files),    cmocka_unit_test(help),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,7 +54,7 @@ static bool draw(void *ctx, const struct relay_id *none, size_t n, struct relay_
 
 static unsigned int pick(struct guards *g, struct world *w, uint64_t date, uint64_t now)
 {
-	const struct guards_source source = { listed, draw, w };
+	const struct guards_source source = { .listed = listed, .draw = draw, .ctx = w };
 	uint64_t wait;
 	const struct relay_id *id = guards_pick(g, &source, &rng, date, now, &wait);
 
@@ -78,7 +78,7 @@ static void worked(struct guards *g, unsigned int i, uint64_t date)
 
 static void refresh(struct guards *g, struct world *w, uint64_t date)
 {
-	const struct guards_source source = { listed, draw, w };
+	const struct guards_source source = { .listed = listed, .draw = draw, .ctx = w };
 
 	guards_refresh(g, &source, &rng, date);
 }
@@ -234,7 +234,7 @@ static void few(void **state)
 {
 	struct guards g = { 0 };
 	struct world w = { { false } };
-	const struct guards_source source = { listed, draw, &w };
+	const struct guards_source source = { .listed = listed, .draw = draw, .ctx = &w };
 	struct relay_id stranger = id_of(77);
 	uint64_t wait;
 
@@ -255,19 +255,80 @@ static void few(void **state)
 	assert_int_equal(pick(&g, &w, D0, 30), 1);
 	failed(&g, 1, 30);
 	assert_int_equal(pick(&g, &w, D0, 30), 2);
-	/* never longer than ten minutes for one of the first */
+	/* never longer than two minutes for one of the first */
 	for (uint64_t i = 1; i < 100; i++)
 		failed(&g, 2, 1000 * i);
-	assert_int_equal(g.v[1].retry_at, 99600);
+	assert_int_equal(g.v[1].retry_at, 99120);
 	guards_forget_failures(&g);
 	assert_int_equal(pick(&g, &w, D0, 30), 1);
+}
+
+static bool odd(void *ctx, const struct relay_id *id)
+{
+	(void)ctx;
+	return id->b[0] % 2;
+}
+
+static bool beyond(void *ctx, const struct relay_id *id)
+{
+	(void)ctx;
+	return id->b[0] > 50;
+}
+
+/* A wish that not every guard suits: as if those that suit were all; the others' failures do not count. */
+static void suiting(void **state)
+{
+	struct guards g = { 0 };
+	struct world w = { { false } };
+	struct guards_source source = { .listed = listed, .draw = draw, .suits = odd, .ctx = &w };
+	struct relay_id id = id_of(60);
+	uint64_t wait;
+
+	(void)state;
+	refresh(&g, &w, D0);
+	assert_int_equal(guards_pick(&g, &source, &rng, D0, 0, &wait)->b[0], 1);
+	failed(&g, 1, 0);
+	assert_int_equal(guards_pick(&g, &source, &rng, D0, 0, &wait)->b[0], 3);
+	assert_int_equal(pick(&g, &w, D0, 0), 2);
+	failed(&g, 3, 0);
+	failed(&g, 5, 0);
+	assert_null(guards_pick(&g, &source, &rng, D0, 0, &wait));
+	assert_int_equal(wait, 30);
+	assert_int_equal(g.n, GUARDS_SAMPLE);
+	/* none of them suits: that is no reason to wait, and no failure */
+	source.suits = beyond;
+	assert_null(guards_pick(&g, &source, &rng, D0, 0, &wait));
+	assert_int_equal(wait, 0);
+	assert_int_equal(g.n, GUARDS_SAMPLE);
+	assert_int_equal(guards_add(&g, &id, &rng, D0)->b[0], 60);
+	assert_null(guards_add(&g, &id, &rng, D0)); /* is there */
+	assert_int_equal(guards_pick(&g, &source, &rng, D0, 0, &wait)->b[0], 60);
+	assert_int_equal(guards_place(&g, &id), GUARDS_SAMPLE + 1);
+	id = id_of(61);
+	assert_int_equal(guards_place(&g, &id), 0);
+	/* it comes behind all others for whom they suit */
+	assert_int_equal(pick(&g, &w, D0, 0), 2);
+	/* no room; one that is not listed goes */
+	for (unsigned int i = 70; g.n < GUARDS_MAX; i++)
+		assert_non_null(guards_add(&g, &(struct relay_id){ { (uint8_t)i } }, &rng, D0));
+	assert_null(guards_add(&g, &id, &rng, D0));
+	w.gone[2] = true;
+	refresh(&g, &w, D0);
+	assert_non_null(guards_add(&g, &id, &rng, D0));
+	assert_int_equal(g.n, GUARDS_MAX);
+	assert_int_equal(guards_place(&g, &(struct relay_id){ { 2 } }), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_first_that_works), cmocka_unit_test(cut_off), cmocka_unit_test(lives),
-		cmocka_unit_test(taken_down),		cmocka_unit_test(at_once), cmocka_unit_test(few),
+		cmocka_unit_test(the_first_that_works),
+		cmocka_unit_test(cut_off),
+		cmocka_unit_test(lives),
+		cmocka_unit_test(taken_down),
+		cmocka_unit_test(at_once),
+		cmocka_unit_test(few),
+		cmocka_unit_test(suiting),
 	};
 
 	return cmocka_run_group_tests_name("guards", tests, NULL, NULL);

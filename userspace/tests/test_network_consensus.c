@@ -62,9 +62,9 @@ static void taken_over(void **state)
 
 	(void)state;
 	c.n_unread = 3;
-	c.relays[1].facts.relay.guard = false;		    /* does not want to */
-	c.relays[2].flags = (struct flags){ 0 };	    /* is not fit for it */
-	memcpy(c.relays[3].facts.relay.name, "r4", 3);	    /* a name is nobody's */
+	c.relays[1].facts.relay.guard = false;	       /* does not want to */
+	c.relays[2].flags = (struct flags){ 0 };       /* is not fit for it */
+	memcpy(c.relays[3].facts.relay.name, "r4", 3); /* a name is nobody's */
 	c.relays[4].facts.relay.exit = true;
 	c.relays[4].facts.traits.exit6.n = 1;
 	memcpy(c.relays[4].facts.traits.country, "AT", 3);

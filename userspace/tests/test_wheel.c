@@ -194,11 +194,18 @@ static void apart(void **state)
 			assert_int_not_equal(c.index[0] / 3, c.index[2] / 3);
 			assert_int_not_equal(c.index[1] / 3, c.index[2] / 3);
 		}
-		/* four hops of three groups: there is none that is not alike, and it says so */
+		/* four hops of three groups: there is none that is not alike; not unless it may be, and then it says so
+		 */
 		wish.hops = 4;
+		assert_int_equal(choose(w, &wish, &c, &err), -ENOENT);
+		wish.may = PATH_NETWORKS_ALIKE;
+		assert_int_equal(choose(w, &wish, &c, &err), kind == 3 ? -ENOENT : 0);
+		wish.may = PATH_FAMILIES_ALIKE;
 		assert_int_equal(choose(w, &wish, &c, &err), 0);
 		assert_int_equal(c.alike, kind == 3 ? PATH_FAMILIES_ALIKE : PATH_NETWORKS_ALIKE);
-		wish.hops = 3;
+		assert_int_equal(path_alike(&w->r, c.index, 4), c.alike);
+		assert_int_equal(path_alike(&w->r, (size_t[]){ 0, 3, 6 }, 3), PATH_APART);
+		wish = (struct path_wish){ .hops = 3 };
 	}
 }
 
@@ -317,10 +324,103 @@ static void wishes(void **state)
 		assert_int_equal(choose(w, &wish, &c, &err), 0);
 		assert_true(c.index[0] == 15 && c.index[2] == 25);
 	}
-	wish.hops = 1;
+	wish.hops = 0;
 	assert_int_equal(choose(w, &wish, &c, &err), -EINVAL);
 	wish.hops = HOPS_MAX + 1;
 	assert_int_equal(choose(w, &wish, &c, &err), -EINVAL);
+}
+
+/* One hop: guard and exit at once, by weight; all that is wished of an exit holds. */
+static void one_hop(void **state)
+{
+	enum { N = 60, DRAWS = 20000 };
+	static uint32_t hits[N];
+	static double want[N];
+	struct path_need need = { false, IPPROTO_TCP, 22 };
+	struct path_wish wish = { .hops = 1 };
+	struct relay_id guard;
+	struct world *w = *state;
+	struct path_choice c;
+	struct error err = { "" };
+
+	build(w, N);
+	turn(w);
+	for (int i = 0; i < DRAWS; i++) {
+		assert_int_equal(choose(w, &wish, &c, &err), 0);
+		hits[c.index[0]]++;
+	}
+	for (size_t i = 0; i < N; i++)
+		want[i] = i % 15 == 0 ? w->weight[i] : 0;
+	compare("one hop", want, hits, N, DRAWS);
+	guard = w->relay[30].id;
+	wish.guard = &guard;
+	assert_int_equal(choose(w, &wish, &c, &err), 0);
+	assert_int_equal(c.index[0], 30);
+	guard = w->relay[3].id; /* no exit */
+	assert_int_equal(choose(w, &wish, &c, &err), -ENOENT);
+	wish = (struct path_wish){ .hops = 1, .needs = &need, .n_needs = 1 };
+	assert_int_equal(choose(w, &wish, &c, &err), -ENOENT);
+	assert_string_equal(err.text, "no guard that is an exit too fits: 4 relays can be one, 4 not leading there");
+}
+
+/* A network file says of its exits no ports: they lead everywhere; and one that says some only there. */
+static void ports_unknown(void **state)
+{
+	struct path_need needs[] = { { false, IPPROTO_TCP, 25 }, { true, IPPROTO_UDP, 9 } };
+	struct path_wish wish = { .hops = 3, .needs = needs, .n_needs = 2 };
+	struct world *w = *state;
+	struct path_choice c;
+	struct error err = { "" };
+
+	build(w, 30);
+	turn(w);
+	assert_int_equal(choose(w, &wish, &c, &err), -ENOENT);
+	w->traits[10].exit4.n = 0;
+	assert_int_equal(choose(w, &wish, &c, &err), 0);
+	assert_int_equal(c.index[2], 10);
+}
+
+/* Guards alone: by weight, but those that are had already, and never who is none. */
+static void guards_alone(void **state)
+{
+	enum { N = 60, DRAWS = 20000 };
+	static const char at[][3] = { "AT" };
+	static uint32_t hits[N];
+	static double want[N];
+	struct path_wish wish = { 0 };
+	struct relay_id none[2], id;
+	struct world *w = *state;
+
+	build(w, N);
+	for (size_t i = 0; i < N; i++)
+		w->relay[i].exit = false;
+	turn(w);
+	none[0] = w->relay[3].id;
+	none[1] = w->relay[57].id;
+	for (int i = 0; i < DRAWS; i++) {
+		size_t k;
+
+		assert_true(path_wheel_guard(w->wheel, &wish, none, 2, &rng, &id));
+		memcpy(&k, id.b, sizeof(k));
+		hits[k]++;
+	}
+	for (size_t i = 0; i < N; i++)
+		want[i] = i % 3 == 0 && i != 3 && i != 57 ? w->weight[i] : 0;
+	compare("guards", want, hits, N, DRAWS);
+	wish.never_countries = at;
+	wish.n_never_countries = 1;
+	assert_true(path_wheel_is_guard(w->wheel, &wish, &w->relay[6].id));
+	assert_false(path_wheel_is_guard(w->wheel, &wish, &w->relay[9].id)); /* AT */
+	assert_false(path_wheel_is_guard(w->wheel, &wish, &w->relay[8].id)); /* no guard */
+	assert_false(path_wheel_is_guard(w->wheel, &wish, &(struct relay_id){ { 200, 1 } }));
+	for (int i = 0; i < 100; i++) {
+		assert_true(path_wheel_guard(w->wheel, &wish, none, 2, &rng, &id));
+		assert_int_equal(id.b[0] % 2, 0);
+	}
+	for (size_t i = 0; i < N; i++)
+		w->relay[i].guard = false;
+	turn(w);
+	assert_false(path_wheel_guard(w->wheel, &wish, none, 2, &rng, &id));
 }
 
 /* Every length, with as many relays as it needs, all of them guard and exit: the weights elsewhere are small, not zero.
@@ -349,6 +449,8 @@ static void lengths(void **state)
 		w->r.n--;
 		turn(w);
 		assert_int_equal(choose(w, &wish, &c, &err), -ENOENT);
+		if (hops > 2)
+			assert_non_null(strstr(err.text, "hops need as many relays, but only"));
 	}
 	/* one guard alone, which is the one exit too */
 	build(w, 3);
@@ -388,6 +490,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(never_alike_for_weight, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_only_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(wishes, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_hop, setup, teardown),
+		cmocka_unit_test_setup_teardown(ports_unknown, setup, teardown),
+		cmocka_unit_test_setup_teardown(guards_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(lengths, setup, teardown),
 		cmocka_unit_test_setup_teardown(quick, setup, teardown),
 	};

@@ -58,7 +58,8 @@
  *     authority        BYTES32          Ed25519 public key
  *   for each relay, ascending by identity, at most 10000, its facts as in its descriptor, byte by byte (at most 2048,
  *   from the identity to before the flags; lines that the authority does not know are kept), and:
- *     flags            WORD...          1 to 8 of a-z, ascending; without `running` the consensus does not have it
+ *     flags            WORD...          1 to 8 of a-z, ascending; without `running` the consensus does not have it,
+ *                                       without `guard` clients do not take it for one
  *     weight           KIB              a second: what was measured; else what it offers, if that is not too much
  *   ? seen-as          NUMBER           the autonomous system of its address, by what the authority knows
  *   ? seen-country     CC               likewise
