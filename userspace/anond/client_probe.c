@@ -4,9 +4,8 @@
 
 #include "anond/client_state.h"
 #include "anond/relay_probe.h"
-#include "directory/network.h"
-#include "lib/base64.h"
 #include "lib/reply.h"
+#include "path/path.h"
 
 struct client_probe {
 	struct client_role *role;
@@ -45,16 +44,6 @@ static void on_done(void *ctx, enum relay_probe_result result, const char *why)
 	control_reply(conn, REPLY_OK, body);
 }
 
-static const struct relay *named(const struct network *net, const char *text)
-{
-	struct relay_id id;
-	const struct relay *r = NULL;
-
-	if (text && base64_parse(text, strlen(text), id.b, sizeof(id.b)) == 0)
-		r = network_find(net, &id);
-	return r || !text ? r : network_find_name(net, text);
-}
-
 static int begin(struct client_role *c, const struct relay *relay, struct control_conn *conn)
 {
 	struct client_probe *p = calloc(1, sizeof(*p));
@@ -72,18 +61,20 @@ static int begin(struct client_role *c, const struct relay *relay, struct contro
 
 void client_role_probe(struct client_role *c, struct control_conn *conn, const json_t *args)
 {
-	const struct relay *relay = named(c->env.net, json_string_value(json_object_get(args, "relay")));
-	int r;
+	const char *name = json_string_value(json_object_get(args, "relay"));
+	struct error err = { "" };
+	size_t i = 0;
+	int r = name ? path_find(c->env.net, name, &i, &err) : error_set(&err, -ENOENT, "relay: missing");
 
-	if (!relay) {
-		control_error(conn, REPLY_NOT_FOUND, "the network has no such relay");
+	if (r < 0) {
+		control_error(conn, REPLY_NOT_FOUND, "%s", err.text);
 		return;
 	}
 	if (count(c) >= PROBES_AT_ONCE) {
 		control_error(conn, REPLY_LIMIT, "%u relays are being probed", PROBES_AT_ONCE);
 		return;
 	}
-	r = begin(c, relay, conn);
+	r = begin(c, &c->env.net->relays[i], conn);
 	if (r < 0)
 		control_error(conn, r == -ENOENT ? REPLY_UNREACHABLE : REPLY_INTERNAL, "%s",
 			      r == -ENOENT ? "there is no guard to go by" : strerror(-r));

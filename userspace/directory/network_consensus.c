@@ -9,10 +9,11 @@
 #include "model/overlay.h"
 
 /*
- * What no two relays may share. The overlay prefix follows from the identity, but has only 56 bits of it: whoever draws
- * keys for long enough finds one that has some relay's.
+ * What no two relays may share. Not the onion key: it is public, so whoever names another's takes nothing from that one
+ * but would take it out, and a handshake that is for the one is not for the other. The overlay prefix follows from the
+ * identity, but has only 56 bits of it: whoever draws keys for long enough finds one that has some relay's.
  */
-enum claim_kind { LINK_KEY, ONION_KEY, ADDRESS4, ADDRESS6, OVERLAY, CLAIM_KINDS };
+enum claim_kind { LINK_KEY, ADDRESS4, ADDRESS6, OVERLAY, CLAIM_KINDS };
 
 struct claim {
 	uint8_t what[32];
@@ -28,9 +29,6 @@ static bool claim_of(const struct relay *r, enum claim_kind kind, uint8_t what[3
 	switch (kind) {
 	case LINK_KEY:
 		memcpy(what, r->link_key, sizeof(r->link_key));
-		return true;
-	case ONION_KEY:
-		memcpy(what, r->onion_key, sizeof(r->onion_key));
 		return true;
 	case ADDRESS4:
 		memcpy(what, &r->addr4, sizeof(r->addr4));

@@ -10,9 +10,10 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/hash.h"
+#include "model/overlay.h"
 
 #define CLAIM_LEN 33u
-#define CLAIMS_MAX 5u
+#define CLAIMS_MAX 6u
 
 struct member;
 
@@ -134,7 +135,8 @@ static bool gives_claims(const struct roster *r, const struct member *m, uint64_
 
 /* ---- claims ---- */
 
-enum { CLAIM_LINK = 1, CLAIM_ONION, CLAIM_ADDR4, CLAIM_ADDR6 };
+enum { CLAIM_LINK = 1, CLAIM_ONION, CLAIM_ADDR4, CLAIM_ADDR6, CLAIM_OVERLAY };
+#define OVERLAY_PREFIX 8u /* bytes of the address that follow from the identity */
 
 static void claim(struct claim *v, size_t *n, uint8_t kind, const void *what, size_t len)
 {
@@ -151,8 +153,10 @@ static void claim(struct claim *v, size_t *n, uint8_t kind, const void *what, si
 static size_t claims_of(const struct relay_facts *f, struct claim v[CLAIMS_MAX])
 {
 	const struct relay *relay = &f->relay;
+	const struct in6_addr overlay = overlay_relay(&relay->id);
 	size_t n = 0;
 
+	claim(v, &n, CLAIM_OVERLAY, &overlay, OVERLAY_PREFIX);
 	claim(v, &n, CLAIM_LINK, relay->link_key, sizeof(relay->link_key));
 	claim(v, &n, CLAIM_ONION, relay->onion_key, sizeof(relay->onion_key));
 	if (f->has_next_onion)
@@ -172,7 +176,7 @@ static struct member *holder(const struct roster *r, const struct claim *c)
 	return found ? found->of : NULL;
 }
 
-static const char *const claim_names[] = { "", "link-key", "onion-key", "address4", "address6" };
+static const char *const claim_names[] = { "", "link-key", "onion-key", "address4", "address6", "identity" };
 
 /* Whether all that it claims is free, its own, or of relays that must give way, which go then. */
 static int make_way(struct roster *r, const struct relay_id *id, const struct claim *v, size_t n, bool direct,

@@ -15,7 +15,7 @@ static bool is_named(const struct relay *r, const char *pin, const struct relay_
 	return id ? memcmp(&r->id, id, sizeof(*id)) == 0 : strcmp(r->name, pin) == 0;
 }
 
-static int find_pin(const struct network *net, const char *pin, size_t *ret, struct error *err)
+int path_find(const struct network *net, const char *pin, size_t *ret, struct error *err)
 {
 	struct relay_id id;
 	bool is_id = base64_parse(pin, strlen(pin), id.b, sizeof(id.b)) == 0; /* longer than any name */
@@ -43,7 +43,7 @@ int path_pin(const struct network *net, const struct path_pins *pins, size_t ret
 	if (pins->n < 1 || pins->n > HOPS_MAX)
 		return error_set(err, -EINVAL, "a circuit has 1 to %d hops", HOPS_MAX);
 	for (size_t i = 0; i < pins->n; i++) {
-		int r = find_pin(net, pins->v[i], &at[i], err);
+		int r = path_find(net, pins->v[i], &at[i], err);
 
 		if (r < 0)
 			return r;

@@ -16,6 +16,8 @@ struct path_pins {
 	size_t n;	      /* 1..HOPS_MAX */
 };
 
+/* One relay by its name or identity (base64). -ENOENT: it is unknown; -EINVAL: several have that name. */
+int path_find(const struct network *net, const char *pin, size_t *ret, struct error *err);
 /*
  * Fills ret_index[0..n-1] with where in net->relays they are. -ENOENT: one is unknown; -EINVAL: a name that several
  * relays have, twice the same, the first no guard or the last no exit, too many.

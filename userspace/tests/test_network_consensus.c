@@ -101,7 +101,8 @@ static void shared(void **state)
 			memcpy(b->link_key, a->link_key, sizeof(b->link_key));
 			break;
 		case 1:
-			memcpy(b->onion_key, a->onion_key, sizeof(b->onion_key));
+			memcpy(b->onion_key, a->onion_key, sizeof(b->onion_key)); /* anybody can say that */
+			out = 0;
 			break;
 		case 2: /* three at one address */
 			b->addr4 = third->addr4 = a->addr4;
