@@ -37,12 +37,16 @@ anon_conf() { # HOST
 	local IFS=,
 	cat <<C
 role = {${role[*]}}
-network = "/etc/anond/network.json"
-network-key = "$(cat "$NET/network.key.pub")"
 user = "anond"
 group = "anond"
 vici = "/run/charon.anond.vici"
 C
+	if [ -n "$(authority_hosts)" ]; then
+		authorities_conf
+		! has_role "$1" relay || self_conf "$1"
+	else
+		printf 'network = "/etc/anond/network.json"\nnetwork-key = "%s"\n' "$(cat "$NET/network.key.pub")"
+	fi
 	! has_role "$1" gateway || echo "lan = { $(behind "$1") }"
 	! has_role "$1" relay || echo 'keys = "/var/lib/anond/keys"'
 	resolver=$(web_host)
@@ -56,13 +60,9 @@ anon_forget() { # HOST
 	rm -rf "$root"/etc/anond/* "$root"/var/lib/anond/* "$root"/var/log/anond.log "$root"/var/log/charon.log
 }
 
-# Keys, descriptors and the network file; then each host's /etc/anond.
-anon_configure() {
-	local h jobs=() relays=() etc
-	NET=$BED/network
-	rm -rf "$NET"
-	mkdir -m 700 "$NET"
-	for h in $(anon_hosts); do anon_forget "$h"; done
+# Keys, descriptors and the network file.
+network_make() {
+	local h jobs=() relays=()
 	anonctl key network "$NET/network.key" || return 1
 	for h in $(anon_hosts); do
 		has_role "$h" relay || continue
@@ -71,10 +71,20 @@ anon_configure() {
 	done
 	for h in "${jobs[@]}"; do wait "$h" || return 1; done
 	anonctl network make --key "$NET/network.key" --days 30 --out "$NET/network.json" "${relays[@]}" || return 1
-	for h in $(anon_hosts); do
-		etc=/proc/$(cat "$BED/pid/$h")/root/etc/anond
-		cp "$NET/network.json" "$NET/network.json.sig" "$etc/" && anon_conf "$h" >"$etc/anond.conf" || return 1
-	done
+	for h in $(anon_hosts); do cp "$NET/network.json" "$NET/network.json.sig" "$(etc_of "$h")/" || return 1; done
+}
+
+etc_of() { echo "/proc/$(cat "$BED/pid/$1")/root/etc/anond"; } # HOST
+
+# What the network is made of; then each host's configuration.
+anon_configure() {
+	local h
+	NET=$BED/network
+	rm -rf "$NET"
+	mkdir -m 700 "$NET"
+	for h in $(anon_hosts) $(authority_hosts); do anon_forget "$h"; done
+	if [ -n "$(authority_hosts)" ]; then directory_make; else network_make; fi || return 1
+	for h in $(anon_hosts); do anon_conf "$h" >"$(etc_of "$h")/anond.conf" || return 1; done
 }
 
 # Start charon and anond on one host; each may also be used alone by a scenario.
@@ -136,7 +146,7 @@ each_anon_host() { # FUNCTION
 
 anon_up() {
 	anon_built || { echo "build/anond, build/anonctl or scripts/anon-charon is missing: run make"; return 1; }
-	anon_user && anon_configure && each_anon_host anon_start
+	anon_user && anon_configure && dirauths_start && each_anon_host anon_start
 }
 
 # A relay that is stopped with a circuit leaves it in the kernel, on purpose: the last word of who closed one may be under way.
@@ -147,6 +157,9 @@ relays_settled() {
 	done
 }
 anon_down() {
+	local bad=0
 	wait_for 10 relays_settled
-	each_anon_host anon_stop
+	each_anon_host anon_stop || bad=1
+	dirauths_stop || bad=1
+	return $bad
 }

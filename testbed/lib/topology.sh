@@ -2,16 +2,16 @@
 # Guest side: read a topology file, build it as namespaces, take it down.
 #
 # A line is one host:  host NAME ADDRESS... [role=R,R] [serve=web] [nat] [via=HOST]
-#                      [delay=20ms] [rate=100mbit] [loss=1%] [mtu=1500]
-# via names the router at the other end of its link (default: inet). delay, rate and loss
+#                      [delay=20ms] [rate=100mbit] [loss=1%] [mtu=1500] [as=64500] [country=AT] [family=F]
+# as, country and family are what a relay says of itself to authorities (anon.sh). via names the router at the other end of its link (default: inet). delay, rate and loss
 # hold in each direction.
 
 HOSTS=()
-declare -A ADDR4 ADDR6 ROLE SERVE NAT VIA NETEM MTU
+declare -A ADDR4 ADDR6 ROLE SERVE NAT VIA NETEM MTU AS COUNTRY FAMILY
 
 topology_read() { # NAME
 	local word host words
-	HOSTS=() ADDR4=() ADDR6=() ROLE=() SERVE=() NAT=() VIA=() NETEM=() MTU=()
+	HOSTS=() ADDR4=() ADDR6=() ROLE=() SERVE=() NAT=() VIA=() NETEM=() MTU=() AS=() COUNTRY=() FAMILY=()
 	while read -r -a words; do
 		[ "${words[0]:-}" = host ] || continue
 		host=${words[1]}
@@ -24,6 +24,9 @@ topology_read() { # NAME
 			via=*) VIA[$host]=${word#*=} ;;
 			delay=* | rate=* | loss=*) NETEM[$host]+=" ${word/=/ }" ;;
 			mtu=*) MTU[$host]=${word#*=} ;;
+			as=*) AS[$host]=${word#*=} ;;
+			country=*) COUNTRY[$host]=${word#*=} ;;
+			family=*) FAMILY[$host]=${word#*=} ;;
 			nat) NAT[$host]=1 ;;
 			*:*) ADDR6[$host]=$word ;;
 			[0-9]*.*) ADDR4[$host]=$word ;;
@@ -39,7 +42,7 @@ has_role() { [[ ${ROLE[$1]:-} == *,$2,* ]]; }
 # Hosts that run anond.
 anon_hosts() {
 	local h
-	for h in "${HOSTS[@]}"; do [ -z "${ROLE[$h]:-}" ] || echo "$h"; done
+	for h in "${HOSTS[@]}"; do ! has_role "$h" client && ! has_role "$h" gateway && ! has_role "$h" relay || echo "$h"; done
 }
 
 forwards() { [ "$1" = inet ] || [ -n "${NAT[$1]:-}" ] || has_role "$1" relay || has_role "$1" gateway; }
