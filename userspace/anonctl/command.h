@@ -55,6 +55,8 @@ int run_doctor(const struct call *call);
 int run_key_network(const struct call *call);
 int run_key_authority(const struct call *call);
 int run_key_relay(const struct call *call);
+int run_key_family(const struct call *call);
+int run_family_proof(const struct call *call);
 int run_relay_descriptor(const struct call *call);
 int run_network_make(const struct call *call);
 int run_network_verify(const struct call *call);

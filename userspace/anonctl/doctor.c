@@ -19,6 +19,7 @@
 #include "kernel/probe.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "lib/reply.h"
 
 #define NETWORK_FILE "/etc/anond/network.json"
 #define ACCOUNT "anond"
@@ -73,6 +74,8 @@ static int add_network(json_t *list, const struct arguments *a)
 	size_t len;
 	int r;
 
+	if (listed(list, REPLY_CHECK_CONSENSUS) && !arguments_has(a, OPT_KEY) && !arguments_has(a, OPT_NETWORK))
+		return 0; /* there is no network file */
 	if (arguments_has(a, OPT_KEY)) {
 		r = network_key_parse(a->value[OPT_KEY], key);
 		if (r == 0)

@@ -28,8 +28,12 @@ static const struct {
 	{ "counters", "replay_entries", "anond_replay_entries", "CREATE messages that are remembered." },
 	{ "onion_keys", "current", "anond_onion_key_id", "Number of the relay's onion key." },
 	{ "onion_keys", "replaced_at", "anond_onion_key_replaced_seconds", "When another takes its place, Unix time." },
-	{ "network", "relays", "anond_network_relays", "Relays in the network file." },
-	{ "network", "valid_until", "anond_network_valid_until_seconds", "When the network file expires, Unix time." },
+	{ "network", "relays", "anond_network_relays", "Relays of the network." },
+	{ "network", "valid_until", "anond_network_valid_until_seconds",
+	  "When what is known of the network expires, Unix time." },
+	{ "directory", "fresh_until", "anond_directory_fresh_until_seconds",
+	  "When the authorities make the next consensus, Unix time." },
+	{ "directory", "fetched", "anond_directory_fetched_seconds", "When a consensus was fetched last, Unix time." },
 };
 
 /* Their sum is no statement, and they are gauges. */
@@ -66,6 +70,34 @@ static void put_gauges(const json_t *body, FILE *out)
 	fprintf(out, "anond_draining %d\n", json_object_get(body, "draining") != NULL);
 }
 
+/* How many authorities have taken this relay's descriptor, and not refused a later one. */
+static void put_directory(const json_t *body, FILE *out)
+{
+	static const char *const names[] = { "fetches", "failures" };
+	const json_t *dir = json_object_get(body, "directory"), *posts = json_object_get(dir, "published");
+	long long published = 0;
+	size_t i;
+	json_t *post;
+
+	if (!json_is_object(dir))
+		return;
+	head(out, "anond_directory_requests_total", "counter", "Requests for a consensus.");
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		fprintf(out, "anond_directory_requests_total{result=\"%s\"} %lld\n", i ? "failure" : "success",
+			(long long)json_integer_value(json_object_get(dir, names[i])));
+	if (!json_is_array(posts))
+		return;
+	json_array_foreach (posts, i, post) {
+		const char *state = json_string_value(json_object_get(post, "state"));
+
+		published += state && strcmp(state, "published") == 0;
+	}
+	head(out, "anond_directory_published", "gauge", "Authorities that have this relay's descriptor.");
+	fprintf(out, "anond_directory_published %lld\n", published);
+	head(out, "anond_directory_listed", "gauge", "1: this relay is in the consensus.");
+	fprintf(out, "anond_directory_listed %d\n", json_is_true(json_object_get(dir, "listed")));
+}
+
 static void put_counters(const json_t *body, const char *object, const char *name, const char *help, const char *label,
 			 FILE *out)
 {
@@ -83,6 +115,7 @@ void show_metrics(const json_t *body, const struct show_time *now, FILE *out)
 {
 	(void)now;
 	put_gauges(body, out);
+	put_directory(body, out);
 	put_counters(body, "counters", "anond_circuit_events_total", "What became of requests for circuits.", "event",
 		     out);
 	put_counters(body, "drops", "anond_dropped_packets_total", "Packets that the rules dropped or refused.",

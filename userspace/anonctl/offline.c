@@ -6,6 +6,7 @@
 
 #include "anonctl/command.h"
 #include "directory/descriptor.h"
+#include "directory/family.h"
 #include "directory/file.h"
 #include "directory/keys.h"
 #include "directory/network.h"
@@ -22,28 +23,52 @@ static int fail(const struct call *call, int error, const struct error *err)
 	return call_fail(call, error == -EACCES || error == -EPERM ? STATUS_REFUSED : STATUS_FAILED, "%s", err->text);
 }
 
-static int key_made(const struct call *call, int r, const struct error *err)
+static int make_key(const struct call *call, int (*make)(const char *file, struct error *err))
 {
+	struct error err;
+	int r = make(call->operands[0], &err);
+
 	if (r < 0)
-		return fail(call, r, err);
+		return fail(call, r, &err);
 	fprintf(call->out, "secret key in %s, public key in %s.pub\n", call->operands[0], call->operands[0]);
 	return STATUS_OK;
 }
 
 int run_key_network(const struct call *call)
 {
-	struct error err = { "" };
-	int r = network_key_make(call->operands[0], &err);
-
-	return key_made(call, r, &err);
+	return make_key(call, network_key_make);
 }
 
 int run_key_authority(const struct call *call)
 {
-	struct error err = { "" };
-	int r = authority_key_make(call->operands[0], &err);
+	return make_key(call, authority_key_make);
+}
 
-	return key_made(call, r, &err);
+int run_key_family(const struct call *call)
+{
+	return make_key(call, family_key_make);
+}
+
+/* Where the family's key is, which need not be where the relay is: of that only its public identity is wanted. */
+int run_family_proof(const struct call *call)
+{
+	const char *identity = call->operands[0];
+	_cleanup_secmem_ uint8_t *seed = NULL;
+	char text[FAMILY_PROOF_TEXT];
+	struct family_proof proof;
+	struct relay_id id;
+	struct error err;
+	int r;
+
+	if (base64_parse(identity, strlen(identity), id.b, sizeof(id.b)) < 0)
+		return call_fail(call, STATUS_USAGE, "IDENTITY: not 32 bytes in base64");
+	r = family_key_load(call->args->value[OPT_KEY], &seed, &err);
+	if (r < 0)
+		return fail(call, r, &err);
+	family_proof_make(&id, seed, &proof);
+	family_proof_format(&proof, text);
+	fprintf(call->out, "%s\n", text);
+	return STATUS_OK;
 }
 
 int run_key_relay(const struct call *call)

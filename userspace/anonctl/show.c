@@ -418,6 +418,62 @@ static void put_onion_keys(const json_t *keys, const struct show_time *now, FILE
 	put_line(out, "onion key", text);
 }
 
+/* When it was, in words: "5 min ago", or nothing if it never was. */
+static const char *ago(json_int_t when, uint64_t now_s, char buf[TABLE_CELL])
+{
+	char text[TABLE_CELL];
+
+	if (when <= 0)
+		return "";
+	snprintf(buf, TABLE_CELL, "%.40s ago",
+		 duration((uint64_t)when < now_s ? (json_int_t)(now_s - (uint64_t)when) : 0, text));
+	return buf;
+}
+
+static void put_published(const json_t *dir, const struct show_time *now, FILE *out)
+{
+	char line[JOIN_MAX], buf[TABLE_CELL];
+	size_t i;
+	json_t *p;
+
+	put_line(out, "identity", text_of(dir, "identity"));
+	json_array_foreach (json_object_get(dir, "published"), i, p) {
+		json_int_t at = int_of(p, "at");
+
+		snprintf(line, sizeof(line), "authority %lld: %.40s%s%s", (long long)int_of(p, "authority"),
+			 text_of(p, "state"), at > 0 ? ", last taken " : "", ago(at, now->wall_s, buf));
+		put_line(out, "published", line);
+	}
+	if (json_is_boolean(json_object_get(dir, "listed")))
+		put_line(out, "listed",
+			 json_is_true(json_object_get(dir, "listed")) ? "this relay is in the consensus"
+								      : "this relay is not in the consensus (yet)");
+}
+
+static void put_directory(const json_t *dir, const struct show_time *now, FILE *out)
+{
+	char line[JOIN_MAX], buf[TABLE_CELL];
+	json_int_t fresh = int_of(dir, "fresh_until"), valid = int_of(dir, "valid_until");
+
+	if (!json_is_object(dir))
+		return;
+	if (valid <= 0)
+		put_line(out, "consensus", "there is none yet");
+	else if ((uint64_t)valid <= now->wall_s)
+		put_line(out, "consensus", "it has expired: no circuits are built");
+	else
+		put_line(out, "consensus",
+			 fresh > 0 && (uint64_t)fresh > now->wall_s ? "fresh" : "valid, a newer one is due");
+	if (int_of(dir, "fetched") > 0) {
+		snprintf(line, sizeof(line), "%s, from %.40s, %s", ago(int_of(dir, "fetched"), now->wall_s, buf),
+			 text_of(dir, "from"),
+			 json_is_true(json_object_get(dir, "by_circuit")) ? "by a circuit" : "directly");
+		put_line(out, "fetched", line);
+	}
+	put_line(out, "fetch failed", text_of(dir, "error"));
+	put_published(dir, now, out);
+}
+
 void show_status(const json_t *body, const struct show_time *now, FILE *out)
 {
 	const json_t *net = json_object_get(body, "network"), *charon = json_object_get(body, "charon");
@@ -438,6 +494,7 @@ void show_status(const json_t *body, const struct show_time *now, FILE *out)
 		put_line(out, "left out", scalar(json_object_get(net, "left_out"), buf));
 	put_line(out, "link MTU", scalar(json_object_get(net, "link_mtu"), buf));
 	put_line(out, "network for", until(int_of(net, "valid_until"), now->wall_s, buf));
+	put_directory(json_object_get(body, "directory"), now, out);
 	snprintf(list, sizeof(list), "%.40s %.40s", text_of(charon, "state"), text_of(charon, "version"));
 	put_line(out, "charon", list);
 	put_numbers(body, "counters", out);
@@ -459,6 +516,10 @@ void show_drain(const json_t *body, const struct show_time *now, FILE *out)
 void show_reload(const json_t *body, const struct show_time *now, FILE *out)
 {
 	(void)now;
+	if (json_is_true(json_object_get(body, "fetching"))) {
+		fputs("the consensus is being fetched; anonctl status says what comes of it\n", out);
+		return;
+	}
 	fprintf(out, "network file read: %lld relays\n", (long long)int_of(body, "relays"));
 }
 

@@ -453,8 +453,9 @@ static int build(struct client_circuit *cc, struct onion **ret, uint64_t *ret_wa
 	struct onion_config oc = config_of(cc, free_slot(cc), path, cc->hops);
 	int r;
 
-	if (cc->env->net->valid_until <= clock_wall_s())
-		return error_set(err, -ESTALE, "the network file has expired");
+	r = network_usable(cc->env->net, clock_wall_s(), err);
+	if (r < 0)
+		return r;
 	r = choose(cc, path, ret_wait, err);
 	if (r < 0)
 		return r;

@@ -243,7 +243,7 @@ static int fences_plan(const struct client_role *c, const struct client_circuit 
 	for (cc = c->circuits; r == 0 && cc; cc = cc->hh.next)
 		if ((!only || cc == only) && (!cc->stray || (cc->sel.n && stray_lacks(cc, have))))
 			r = client_circuit_plan_selection(cc, &selections);
-	return r < 0 ? r : plan_selection_rules(ret, &c->c.conf->lans, &selections);
+	return r < 0 ? r : plan_selection_rules(ret, &c->c.conf->lans, &c->c.conf->servers.at, &selections);
 }
 
 static int fences_apply(const struct client_role *c, const struct client_circuit *only, const struct plan *have)
@@ -274,7 +274,7 @@ static void repair_selections(const struct client_role *c)
 	int r = plan_base(&plan);
 
 	if (r == 0)
-		r = plan_client_base(&plan, &c->c.conf->lans);
+		r = plan_client_base(&plan, &c->c.conf->lans, &c->c.conf->servers.at);
 	for (cc = c->circuits; r == 0 && cc; cc = cc->hh.next)
 		if (!cc->stray)
 			r = client_circuit_plan_selection(cc, &plan);
@@ -306,7 +306,7 @@ size_t client_role_repair(struct client_role *c)
 static int base_apply(struct client_role *c, struct error *err)
 {
 	_cleanup_plan_ struct plan plan = { 0 };
-	int r = plan_client_base(&plan, &c->c.conf->lans);
+	int r = plan_client_base(&plan, &c->c.conf->lans, &c->c.conf->servers.at);
 
 	if (r == 0)
 		r = kernel_apply(c->c.kernel, &plan);
@@ -367,7 +367,8 @@ static void remove_all(struct client_role *c)
 	_cleanup_plan_ struct plan plan = { 0 };
 
 	overlay_teardown(c->overlay);
-	if (plan_client_base(&plan, &c->c.conf->lans) < 0 || kernel_remove(c->c.kernel, &plan) < 0)
+	if (plan_client_base(&plan, &c->c.conf->lans, &c->c.conf->servers.at) < 0 ||
+	    kernel_remove(c->c.kernel, &plan) < 0)
 		log_err("cannot remove the client from the kernel: %s", kernel_error_text(c->c.kernel));
 }
 
@@ -424,6 +425,25 @@ struct overlay *client_role_overlay(struct client_role *c)
 size_t client_role_circuits(const struct client_role *c)
 {
 	return HASH_COUNT(c->circuits);
+}
+
+enum dir_way client_role_way(const struct client_role *c, struct dir_reach *ret_reach, char ret_device[IFNAMSIZ])
+{
+	enum dir_way way = DIR_DIRECTLY;
+	const struct client_circuit *cc;
+
+	for (cc = c->circuits; cc; cc = cc->hh.next) {
+		const struct origin_circuit *o = client_circuit_is_open(cc) ? cc->lead->placed : NULL;
+
+		if (o) {
+			*ret_reach = (struct dir_reach){ o->inner.has4, o->inner.has6 };
+			dev_layer(o->slot, (unsigned int)o->n_layers - 1, o->n_layers, ret_device);
+			return DIR_BY_CIRCUIT;
+		}
+		if (!cc->failed)
+			way = DIR_NOT_NOW;
+	}
+	return way;
 }
 
 static struct client_circuit *find_slot(const struct client_role *c, uint32_t slot)

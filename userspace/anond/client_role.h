@@ -9,6 +9,7 @@
 #pragma once
 
 #include "anond/control.h"
+#include "anond/dir_client.h"
 #include "anond/overlay.h"
 
 struct client_role;
@@ -52,3 +53,5 @@ size_t client_role_guard_place(const struct client_role *c, const struct relay_i
 json_t *client_role_list_json(const struct client_role *c);
 struct overlay *client_role_overlay(struct client_role *c);
 size_t client_role_circuits(const struct client_role *c);
+/* How the directory is to be fetched now: ctx of dir_client_config is another. */
+enum dir_way client_role_way(const struct client_role *c, struct dir_reach *ret_reach, char ret_device[IFNAMSIZ]);

@@ -311,7 +311,7 @@ int client_saved_wanted(const struct client_role *c, struct plan *wanted)
 	int r = plan_base(wanted);
 
 	if (r == 0)
-		r = plan_client_base(wanted, &c->c.conf->lans);
+		r = plan_client_base(wanted, &c->c.conf->lans, &c->c.conf->servers.at);
 	for (cc = c->circuits; r == 0 && cc; cc = cc->hh.next)
 		r = client_circuit_plan(cc, wanted);
 	return r;
@@ -341,7 +341,8 @@ static int load_selections(struct client_role *c, struct error *err)
 	int r = selections_load(c->c.conf->state, &c->c.conf->lans, &list, err);
 
 	if (r < 0) /* what it protects is not known, so everything is, before the start fails */
-		return selections_block(c->c.conf->state, true, &c->c.conf->lans, c->c.kernel, err);
+		return selections_block(c->c.conf->state, true, &c->c.conf->lans, &c->c.conf->servers.at, c->c.kernel,
+					err);
 	json_array_foreach (list, i, wish) {
 		uint32_t id = (uint32_t)json_integer_value(json_object_get(wish, "id"));
 		json_t *line = json_pack("{s:O}", "circuit", wish);

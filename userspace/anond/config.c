@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/un.h>
 #include <syslog.h>
+#include <time.h>
 
 #include "circuit/inner.h"
 #include "directory/file.h"
@@ -17,7 +18,8 @@
 #include "model/ids.h"
 #include "model/prefix.h"
 
-#define LIFETIME_MAX 7200 /* seconds: relay_limits_default.lifetime_max, what relays take */
+#define SECONDS_MAX UINT64_C(4102444800) /* 2100: what is later is a mistake */
+#define LIFETIME_MAX 7200		 /* seconds: relay_limits_default.lifetime_max, what relays take */
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
 enum kind {
@@ -61,6 +63,88 @@ static const char *parse_role(const char *value, struct config *conf)
 static const char *parse_network_key(const char *value, struct config *conf)
 {
 	return network_key_parse(value, conf->network_key) < 0 ? "not 32 bytes in base64" : NULL;
+}
+
+static const char *parse_authority(const char *value, struct config *conf)
+{
+	return dir_servers_authority(&conf->servers, value);
+}
+
+static const char *parse_mirror(const char *value, struct config *conf)
+{
+	return dir_servers_mirror(&conf->servers, value);
+}
+
+static const char *parse_name(const char *value, struct config *conf)
+{
+	if (strlen(value) >= sizeof(conf->self.name) || !relay_name_valid(value))
+		return "not 1 to 31 letters, digits and inner '-'";
+	snprintf(conf->self.name, sizeof(conf->self.name), "%s", value);
+	return NULL;
+}
+
+static const char *parse_address(const char *value, struct config *conf)
+{
+	struct in6_addr a6;
+	struct in_addr a4;
+
+	if (inet_pton(AF_INET, value, &a4) == 1 && addr4_is_host(a4)) {
+		if (conf->self.addr4.s_addr != INADDR_ANY)
+			return "at most one IPv4 address";
+		conf->self.addr4 = a4;
+		return NULL;
+	}
+	if (inet_pton(AF_INET6, value, &a6) == 1 && addr6_is_host(&a6)) {
+		if (!IN6_IS_ADDR_UNSPECIFIED(&conf->self.addr6))
+			return "at most one IPv6 address";
+		conf->self.addr6 = a6;
+		return NULL;
+	}
+	return "not an address that a host can have";
+}
+
+static const char *parse_family(const char *value, struct config *conf)
+{
+	struct family_proof f, *v = conf->self.families;
+	size_t i = conf->self.n_families;
+
+	if (family_proof_parse(value, &f) < 0)
+		return "not KEY:PROOF, as anonctl family proof prints it";
+	if (i == FAMILIES_MAX)
+		return "more than 4 families";
+	for (; i > 0 && memcmp(v[i - 1].key, f.key, sizeof(f.key)) >= 0; i--)
+		if (memcmp(v[i - 1].key, f.key, sizeof(f.key)) == 0)
+			return "a family is named twice";
+	memmove(&v[i + 1], &v[i], (conf->self.n_families - i) * sizeof(*v));
+	v[i] = f;
+	conf->self.n_families++;
+	return NULL;
+}
+
+static const char *parse_ends(const char *value, struct config *conf)
+{
+	unsigned long long v = 0;
+	struct tm tm = { 0 };
+	char *end = NULL;
+
+	if (strlen(value) == 10 && value[4] == '-') {
+		end = strptime(value, "%Y-%m-%d", &tm);
+		v = end ? (unsigned long long)timegm(&tm) : 0;
+	} else if (*value >= '1' && *value <= '9') {
+		v = strtoull(value, &end, 10);
+	}
+	if (!end || *end || v == 0 || v > SECONDS_MAX)
+		return "neither a date such as 2027-01-31 nor seconds since 1970";
+	conf->self.ends = v;
+	return NULL;
+}
+
+static const char *parse_country(const char *value, struct config *conf)
+{
+	if (strlen(value) != 2 || value[0] < 'A' || value[0] > 'Z' || value[1] < 'A' || value[1] > 'Z')
+		return "not two capital letters";
+	memcpy(conf->self.country, value, sizeof(conf->self.country));
+	return NULL;
 }
 
 static const char *parse_suite(const char *value, struct config *conf)
@@ -223,8 +307,13 @@ static const char *parse_policy(const char *value, struct config *conf)
 
 static const struct option options[] = {
 	LIST(NULL, "role", parse_role, "what this node is: client, gateway, relay, exit (default: client)"),
-	TEXT("network", network, "/etc/anond/network.json", "network file; its signature is in the file .sig"),
+	TEXT("network", network, CONFIG_NETWORK, "network file; its signature is in the file .sig"),
 	WORD(NULL, "network-key", NULL, parse_network_key, "public key that must have signed the network file"),
+	LIST(NULL, "authorities", parse_authority,
+	     "who signs the network's consensus, instead of a network file: KEY@ADDRESS:PORT[,[ADDRESS6]:PORT]"),
+	LIST(NULL, "mirrors", parse_mirror, "who else has the consensus: ADDRESS:PORT"),
+	TEXT("fetch-program", fetch_program, NULL,
+	     "what makes a request for it; default: anon-fetch, as it was installed"),
 	TEXT("keys", keys, "/var/lib/anond/keys", "directory of the relay's keys"),
 	TEXT("run", run, "/run/anond", "directory of the control socket and the circuit table"),
 	TEXT("state", state, CONFIG_STATE, "directory of what outlives a restart of the host"),
@@ -246,6 +335,15 @@ static const struct option options[] = {
 	     "relay: seconds until another onion key takes the place of one"),
 	UINT(NULL, "onion-key-overlap", onion.overlap_s, "86400", 10, 15768000, 1,
 	     "relay: seconds that an onion key is announced before, and opened after; less than half of its life"),
+
+	WORD(NULL, "name", NULL, parse_name, "relay, with authorities: its name"),
+	LIST(NULL, "addresses", parse_address, "relay, with authorities: its public addresses, one IPv4 and one IPv6"),
+	UINT(NULL, "bandwidth", self.bandwidth, "1024", 1, UINT32_MAX / 1024, 1,
+	     "relay, with authorities: KiB a second that it is willing to carry"),
+	LIST(NULL, "family", parse_family, "relay, with authorities: whose it is, KEY:PROOF of anonctl family proof"),
+	WORD(NULL, "ends", NULL, parse_ends, "relay, with authorities: when it will end, a date or seconds since 1970"),
+	UINT(NULL, "as", self.as, "0", 0, UINT32_MAX, 1, "relay, with authorities: its autonomous system, 0: not said"),
+	WORD(NULL, "country", NULL, parse_country, "relay, with authorities: two capital letters"),
 
 	UINT("timings", "create-timeout", timing.create_timeout_ms, NULL, 1, 300, 1000,
 	     "seconds to wait for the answer to CREATE"),
@@ -303,7 +401,7 @@ static const char *const sections[] = { NULL, "timings", "limits", "link", "exit
  */
 #define END_MARK "end-of-file"
 
-#define WORD_MAX 128 /* of a list, with the final NUL */
+#define WORD_MAX 192 /* of a list, with the final NUL */
 
 /* libconfuse's callbacks take no context of ours. */
 static struct {
@@ -540,6 +638,29 @@ static int check_path(const char *name, const char *path, size_t max, struct err
 	return 0;
 }
 
+/* Either a network file or authorities; and for these a relay says what it is. */
+static int check_directory(const struct config *conf, struct error *err)
+{
+	bool key = !sodium_is_zero(conf->network_key, sizeof(conf->network_key));
+
+	if (!conf->servers.n_keys && conf->servers.at.n)
+		return error_set(err, -EINVAL, "mirrors: without authorities nothing of theirs can be trusted");
+	if (!conf->servers.n_keys && !key)
+		return error_set(err, -EINVAL,
+				 "network-key: missing; without it, or authorities, no network can be trusted");
+	if (!conf->servers.n_keys)
+		return 0;
+	if (key || strcmp(conf->network, CONFIG_NETWORK) != 0)
+		return error_set(err, -EINVAL, "authorities: there is a network file too; it is either or");
+	if (!(conf->roles & ROLE_RELAY))
+		return 0;
+	if (!conf->self.name[0])
+		return error_set(err, -EINVAL, "name: missing; authorities are told the name of a relay");
+	if (conf->self.addr4.s_addr == INADDR_ANY && IN6_IS_ADDR_UNSPECIFIED(&conf->self.addr6))
+		return error_set(err, -EINVAL, "addresses: missing; authorities are told those of a relay");
+	return 0;
+}
+
 /* What one option alone cannot tell. */
 static int check(struct config *conf, struct error *err)
 {
@@ -559,12 +680,15 @@ static int check(struct config *conf, struct error *err)
 	if (path_rules_any(&conf->rules) && !(conf->roles & ROLE_CLIENT))
 		return error_set(err, -EINVAL,
 				 "exit-countries, never-countries, never-operators: only a client has paths");
+	if (check_directory(conf, err) < 0)
+		return -EINVAL;
+	conf->replace_onion = conf->servers.n_keys && (conf->roles & ROLE_RELAY);
 	if (check_path("network", conf->network, 4000, err) < 0 || check_path("keys", conf->keys, 4000, err) < 0 ||
 	    check_path("run", conf->run, SOCKET_PATH_MAX - strlen("/control"), err) < 0 ||
-	    check_path("state", conf->state, 4000, err) < 0 || check_path("vici", conf->vici, SOCKET_PATH_MAX, err) < 0)
+	    check_path("state", conf->state, 4000, err) < 0 ||
+	    check_path("vici", conf->vici, SOCKET_PATH_MAX, err) < 0 ||
+	    (conf->fetch_program && check_path("fetch-program", conf->fetch_program, 4000, err) < 0))
 		return -EINVAL;
-	if (sodium_is_zero(conf->network_key, sizeof(conf->network_key)))
-		return error_set(err, -EINVAL, "network-key: missing; without it no network file can be trusted");
 	if ((conf->roles & ROLE_EXIT) && !conf->exit.inner4_enabled && !conf->exit.inner6_enabled)
 		return error_set(err, -EINVAL, "exit: inner4 is none and inner6 is false: nothing could leave");
 	if (conf->exit.resolver_local &&
@@ -641,6 +765,7 @@ void config_free(struct config *conf)
 	if (!conf)
 		return;
 	free(conf->network);
+	free(conf->fetch_program);
 	free(conf->keys);
 	free(conf->run);
 	free(conf->state);

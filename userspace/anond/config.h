@@ -10,8 +10,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "anond/dir_servers.h"
 #include "circuit/origin.h"
 #include "circuit/relay.h"
+#include "directory/family.h"
 #include "directory/onion_keys.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
@@ -20,12 +22,14 @@
 #include "model/exit_pool.h"
 #include "model/lan.h"
 #include "model/path_rules.h"
+#include "model/relay_traits.h"
 #include "model/selection.h"
 #include "model/suite.h"
 
 #define CONFIG_FILE "/etc/anond/anond.conf"
 #define CONFIG_STATE "/var/lib/anond/state" /* of `state`, if nothing is said */
-#define CONFIG_FILE_MAX 65536u		    /* bytes */
+#define CONFIG_NETWORK "/etc/anond/network.json"
+#define CONFIG_FILE_MAX 65536u /* bytes */
 
 enum config_role {
 	ROLE_CLIENT = 1,
@@ -35,12 +39,14 @@ enum config_role {
 };
 
 struct config {
-	unsigned int roles;	 /* enum config_role, or-ed; never 0 */
-	char *network;		 /* path of the network file */
-	uint8_t network_key[32]; /* Ed25519 public */
-	char *keys;		 /* directory of the relay's keys; set for every relay */
-	char *run;		 /* directory of the control socket and the circuit table */
-	char *state;		 /* directory of what outlives a restart of the host */
+	unsigned int roles;	    /* enum config_role, or-ed; never 0 */
+	char *network;		    /* path of the network file */
+	uint8_t network_key[32];    /* Ed25519 public */
+	struct dir_servers servers; /* instead of a network file: n_keys is not 0 */
+	char *fetch_program;	    /* path of anon-fetch; NULL: as it was installed */
+	char *keys;		    /* directory of the relay's keys; set for every relay */
+	char *run;		    /* directory of the control socket and the circuit table */
+	char *state;		    /* directory of what outlives a restart of the host */
 	char *user;
 	char *group; /* NULL: the user's own */
 	char *vici;  /* path of charon's socket */
@@ -49,8 +55,19 @@ struct config {
 	int log_level;		    /* syslog priority */
 	uint32_t groups[USERS_MAX]; /* whose sockets are marked */
 	size_t n_groups;
-	struct path_rules rules;     /* client: for every path that is drawn */
-	bool guard;		     /* relay: take anonymous clients */
+	struct path_rules rules; /* client: for every path that is drawn */
+	bool guard;		 /* relay: take anonymous clients */
+	struct {
+		char name[RELAY_NAME_MAX];		    /* "": none is said */
+		struct in_addr addr4;			    /* zero: none */
+		struct in6_addr addr6;			    /* zero: none */
+		uint32_t bandwidth;			    /* KiB/s */
+		struct family_proof families[FAMILIES_MAX]; /* ascending by key */
+		size_t n_families;
+		uint64_t ends; /* seconds since 1970 UTC; 0: not known */
+		uint32_t as;   /* 0: not said */
+		char country[3];
+	} self;			     /* relay: what it says of itself to the authorities */
 	struct lans lans;	     /* gateway: behind which its hosts are; else empty */
 	struct origin_timing timing; /* lifetime_s too; what has no option is origin_timing_default's */
 	struct onion_schedule onion; /* relay, if replace_onion */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "anond/newest.h"
 #include "kernel/probe.h"
@@ -13,6 +14,7 @@
 #include "lib/log.h"
 #include "lib/reply.h"
 #include "model/relay_traits.h"
+#include "request/request.h"
 
 struct overlay *daemon_overlay(const struct daemon *d)
 {
@@ -23,15 +25,96 @@ void daemon_remember_network(const struct daemon *d)
 {
 	struct error err = { "" };
 
+	if (d->conf->servers.n_keys) /* dir_kept_save did */
+		return;
 	if (newest_save(d->conf->state, d->conf->network_key, d->net->valid_from, &err) < 0)
 		log_warn("an older network file cannot be told after the next start: %s", err.text);
 }
 
+/* Takes net over unless it fails; the caller says what is in force now. */
+static int put_in_force(struct daemon *d, struct network *net)
+{
+	int r = d->client ? client_role_set_network(d->client, net) : relay_role_set_network(d->relay, net);
+
+	if (r < 0)
+		return r;
+	network_free(d->net);
+	d->net = net;
+	return 0;
+}
+
+/* ---- the directory ---- */
+
+static bool listed(const struct daemon *d)
+{
+	return d->keys && network_find(d->net, &d->keys->id);
+}
+
+/* Links are of one size, at both ends, from their beginning on. */
+static void keep_link_mtu(const struct daemon *d, struct network *net)
+{
+	if (net->link_mtu == d->net->link_mtu)
+		return;
+	log_err("the network's link-mtu is %u now, and this node goes on with %u: links to others will fail; RESTART "
+		"ANOND",
+		net->link_mtu, d->net->link_mtu);
+	net->link_mtu = d->net->link_mtu;
+}
+
+static int on_consensus(void *ctx, struct network *net, struct error *err)
+{
+	struct daemon *d = ctx;
+	struct error ignored;
+	bool waited = network_usable(d->net, clock_wall_s(), &ignored) < 0, was_listed = listed(d);
+	int r;
+
+	keep_link_mtu(d, net);
+	r = put_in_force(d, net);
+	if (r < 0) {
+		network_free(net);
+		return error_set(err, r, "it cannot be put in force: %s", strerror(-r));
+	}
+	log_notice("a new consensus is in force: %zu relays", d->net->n_relays);
+	if (d->keys && listed(d) != was_listed)
+		log_notice(was_listed ? "this relay is not in the consensus any more"
+				      : "this relay is in the consensus");
+	if (d->client && waited)
+		client_role_network_changed(d->client);
+	return 0;
+}
+
+static enum dir_way on_way(void *ctx, struct dir_reach *ret_reach, char ret_device[IFNAMSIZ])
+{
+	return client_role_way(((const struct daemon *)ctx)->client, ret_reach, ret_device);
+}
+
+int daemon_directory_start(struct daemon *d, struct error *err)
+{
+	const struct dir_client_config dc = { .loop = d->loop,
+					      .conf = d->conf,
+					      .keys = d->keys,
+					      .onion = d->onion,
+					      .kept = d->kept,
+					      .put_in_force = on_consensus,
+					      .way = d->client ? on_way : NULL,
+					      .ctx = d };
+	int r = d->conf->servers.n_keys ? dir_client_new(&dc, &d->dir) : 0;
+
+	return r < 0 ? error_set(err, r, "out of memory") : 0;
+}
+
+/* ---- the network file ---- */
+
 int daemon_reload(struct daemon *d, struct error *err)
 {
 	struct network *net;
-	int r = network_load(d->conf->network, d->conf->network_key, clock_wall_s(), &net, err);
+	int r;
 
+	if (d->dir) {
+		dir_client_hurry(d->dir);
+		return 0;
+	}
+	r = network_load(d->conf->network, d->conf->network_key, clock_wall_s(), &net, err);
 	if (r < 0)
 		return r;
 	if (net->valid_from < d->net->valid_from)
@@ -42,7 +125,7 @@ int daemon_reload(struct daemon *d, struct error *err)
 	else if (d->keys && !network_find(net, &d->keys->id))
 		r = error_set(err, -ENOENT, "%s: this relay is not in it", d->conf->network);
 	if (r == 0) {
-		r = d->client ? client_role_set_network(d->client, net) : relay_role_set_network(d->relay, net);
+		r = put_in_force(d, net);
 		if (r < 0)
 			error_set(err, r, "cannot put the network file in force: %s", strerror(-r));
 	}
@@ -50,8 +133,8 @@ int daemon_reload(struct daemon *d, struct error *err)
 		network_free(net);
 		return r;
 	}
-	network_free(d->net);
-	d->net = net;
+	if (d->keys)
+		d->self = *network_find(net, &d->keys->id);
 	daemon_remember_network(d);
 	log_notice("network file read again: %zu relays", net->n_relays);
 	return 0;
@@ -70,8 +153,11 @@ static void need_client(struct daemon *d, struct control_conn *conn, const json_
 
 static void req_up(struct daemon *d, struct control_conn *conn, const json_t *args)
 {
-	if (d->client && d->net->valid_until <= clock_wall_s())
-		control_error(conn, REPLY_UNREACHABLE, "the network file has expired");
+	struct error err = { "" };
+
+	if (d->client && network_usable(d->net, clock_wall_s(), &err) < 0)
+		control_error(conn, REPLY_UNREACHABLE, "%s%s%s", err.text, d->dir ? ": " : "",
+			      d->dir ? dir_client_wrong(d->dir) : "");
 	else
 		need_client(d, conn, args, client_role_up);
 }
@@ -152,6 +238,8 @@ static void req_drain(struct daemon *d, struct control_conn *conn, const json_t 
 	}
 	if (json_is_true(json_object_get(args, "cancel"))) {
 		relay_role_drain_cancel(d->relay);
+		if (d->dir)
+			dir_client_ends(d->dir, 0);
 		control_reply(conn, REPLY_OK, json_pack("{s:b}", "draining", 0));
 		return;
 	}
@@ -163,6 +251,8 @@ static void req_drain(struct daemon *d, struct control_conn *conn, const json_t 
 	control_reply(conn, REPLY_OK,
 		      json_pack("{s:b, s:I, s:I}", "draining", 1, "circuits", (json_int_t)relay_role_circuits(d->relay),
 				"deadline", deadline));
+	if (d->dir) /* so that nobody chooses it any more */
+		dir_client_ends(d->dir, clock_wall_s());
 	relay_role_drain(d->relay, (uint32_t)deadline);
 }
 
@@ -290,9 +380,39 @@ static void req_status(struct daemon *d, struct control_conn *conn, const json_t
 		      d->relay ? relay_role_counters_json(d->relay) : json_object(), "drops", drops);
 	if (d->relay)
 		json_object_set_new(j, "onion_keys", relay_role_onion_json(d->relay));
+	if (d->dir) {
+		json_t *dir = dir_client_json(d->dir);
+		char id[BASE64_LEN(32)];
+
+		if (d->keys) {
+			base64_write(d->keys->id.b, sizeof(d->keys->id.b), id);
+			json_object_set_new(dir, "identity", json_string(id));
+			json_object_set_new(dir, "listed", json_boolean(listed(d)));
+		}
+		json_object_set_new(j, "directory", dir);
+	}
 	if (d->relay && relay_role_drains(d->relay) >= 0)
 		json_object_set_new(j, "draining", json_integer((json_int_t)relay_role_drains(d->relay)));
 	control_reply(conn, REPLY_OK, j);
+}
+
+static void add_check(json_t *list, const char *name, bool ok, bool needed, const char *hint)
+{
+	json_array_append_new(list, json_pack("{s:s, s:b, s:b, s:s}", "name", name, "ok", ok, "needed", needed, "hint",
+					      ok ? "" : hint));
+}
+
+static void check_directory(const struct daemon *d, json_t *list)
+{
+	const char *wrong = dir_client_wrong(d->dir);
+	char path[CHILD_PATH_MAX];
+
+	add_check(list, REPLY_CHECK_CONSENSUS, !*wrong, true, wrong);
+	add_check(list, "the program that fetches it", request_program(d->conf->fetch_program, path) == 0, true,
+		  "install anon-fetch where `fetch-program` says");
+	if (d->keys)
+		add_check(list, "this relay is in the consensus", listed(d), false,
+			  "authorities list it some time after it was published to most of them: anonctl status");
 }
 
 static void req_doctor(struct daemon *d, struct control_conn *conn, const json_t *args)
@@ -315,6 +435,8 @@ static void req_doctor(struct daemon *d, struct control_conn *conn, const json_t
 						kernel_comes_in_by(d->conf->lans.dev[i]), "needed", 1, "hint",
 						"an interface of `lan` that exists and belongs to no bridge; else "
 						"name the bridge"));
+	if (d->dir)
+		check_directory(d, list);
 	free(results);
 	control_reply(conn, REPLY_OK, json_pack("{s:o}", "checks", list));
 }
@@ -326,6 +448,8 @@ static void req_reload(struct daemon *d, struct control_conn *conn, const json_t
 	(void)args;
 	if (daemon_reload(d, &err) < 0)
 		control_error(conn, REPLY_MALFORMED, "%s", err.text);
+	else if (d->dir)
+		control_reply(conn, REPLY_OK, json_pack("{s:b}", "fetching", 1));
 	else
 		control_reply(conn, REPLY_OK, json_pack("{s:I}", "relays", (json_int_t)d->net->n_relays));
 }

@@ -4,6 +4,7 @@
 
 #include "anond/client_role.h"
 #include "anond/control.h"
+#include "anond/dir_client.h"
 #include "anond/echo.h"
 #include "anond/relay_role.h"
 #include "kernel/events.h"
@@ -22,6 +23,9 @@ struct daemon {
 	struct network *net;
 	struct relay_keys *keys;  /* relay, else NULL */
 	struct onion_keys *onion; /* likewise */
+	struct relay self;	  /* relay: as the network file, or the configuration, has it */
+	struct dir_kept kept;	  /* with authorities: what was kept; its net is `net` */
+	struct dir_client *dir;	  /* with authorities, else NULL */
 	struct kernel *kernel;
 	struct kernel_events *events;
 	ev_io io_route, io_xfrm, io_nft;
@@ -43,6 +47,11 @@ extern const struct control_ops daemon_control_ops; /* ctx: struct daemon */
 
 /* Have the next start refuse an older network file than the present one. */
 void daemon_remember_network(const struct daemon *d);
-/* Read the network file again and put it in force; on error the old one stays. */
+/* Make dir, if there are authorities, when a role is there. */
+int daemon_directory_start(struct daemon *d, struct error *err);
+/*
+ * Read the network file again and put it in force; on error the old one stays. With authorities: a consensus is fetched
+ * and, by a relay, its descriptor published; what comes of it is told by `status`.
+ */
 int daemon_reload(struct daemon *d, struct error *err);
 struct overlay *daemon_overlay(const struct daemon *d);

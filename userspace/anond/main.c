@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "anond/daemon.h"
+#include "anond/dir_self.h"
 #include "anond/guards_file.h"
 #include "anond/lock.h"
 #include "anond/newest.h"
@@ -32,7 +33,7 @@
 
 static const char usage[] = "usage: anond [--config FILE] [--check | --block | --flush | --help-config | --version]\n"
 			    "  --config FILE   default " CONFIG_FILE "\n"
-			    "  --check         read configuration and network file, say what is wrong, end\n"
+			    "  --check         read configuration, keys and network file, say what is wrong, end\n"
 			    "  --block         put the kill switches of what is to be protected into the kernel, end\n"
 			    "  --flush         remove everything of anond from the kernel, kill switches too, end\n"
 			    "  --help-config   list every option of the configuration with its default\n";
@@ -98,7 +99,10 @@ static void on_changed(struct ev_loop *loop, ev_timer *w, int events)
 
 	(void)events;
 	d->changed_at = ev_now(loop);
-	client_role_network_changed(d->client);
+	if (d->client)
+		client_role_network_changed(d->client);
+	if (d->dir)
+		dir_client_changed(d->dir);
 }
 
 static void on_route(void *ctx)
@@ -106,7 +110,7 @@ static void on_route(void *ctx)
 	struct daemon *d = ctx;
 	double wait = d->changed_at + CHANGED_EVERY_S - ev_now(d->loop);
 
-	if (!d->client || ev_is_active(&d->changed)) /* a relay stays where it is */
+	if ((!d->client && !d->dir) || ev_is_active(&d->changed)) /* a relay's links stay where they are */
 		return;
 	ev_timer_set(&d->changed, wait > CHANGED_DELAY_S && wait <= CHANGED_EVERY_S ? wait : CHANGED_DELAY_S, 0.);
 	ev_timer_start(d->loop, &d->changed);
@@ -118,7 +122,7 @@ static void on_link(void *ctx, const char *name, bool up, bool gone)
 	struct daemon *d = ctx;
 	struct device *dev;
 
-	if (!d->client || dev_is_ours(name))
+	if ((!d->client && !d->dir) || dev_is_ours(name))
 		return;
 	HASH_FIND_STR(d->up, name, dev);
 	if (dev && (!up || gone)) {
@@ -194,7 +198,58 @@ static int onion_open(struct daemon *d, struct error *err)
 			       &d->onion, err);
 }
 
-/* Configuration, keys and network file: nothing outside this process changes. */
+static int load_file(struct daemon *d, struct error *err)
+{
+	const struct relay *self;
+	int r = network_load(d->conf->network, d->conf->network_key, clock_wall_s(), &d->net, err);
+
+	if (r == 0)
+		r = check_newest(d, err);
+	if (r < 0 || !d->keys)
+		return r;
+	self = network_find(d->net, &d->keys->id);
+	if (!self)
+		return error_set(err, -ENOENT, "%s: this relay (keys in %s) is not in it", d->conf->network,
+				 d->conf->keys);
+	d->self = *self;
+	return 0;
+}
+
+/* What a relay would say must be what an authority takes. */
+static int check_self(struct daemon *d, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	struct relay_facts f;
+	size_t len = 0;
+	int r = dir_self_descriptor(d->conf, d->keys, d->onion, d->conf->self.ends, clock_wall_s(), &text, &len, err);
+
+	if (r < 0)
+		return error_prefix(err, r, "what this relay is to say of itself");
+	dir_self_facts(d->conf, d->keys, d->onion, d->conf->self.ends, &f);
+	d->self = f.relay;
+	return 0;
+}
+
+/* Without a consensus that is good it begins with a network of nobody. */
+static int load_kept(struct daemon *d, struct error *err)
+{
+	struct error why;
+	int r = d->keys ? check_self(d, err) : 0;
+
+	if (r < 0)
+		return r;
+	r = dir_kept_load(d->conf, clock_wall_s(), &d->kept, &why);
+	if (r < 0)
+		return error_set(err, r, "out of memory");
+	if (why.text[0])
+		log_warn("%s", why.text);
+	d->net = d->kept.net;
+	if (!d->net && network_empty(NETWORK_MTU_DEFAULT, &d->net) < 0)
+		return error_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+/* Configuration, keys and what is known of the network: nothing outside this process changes. */
 static int load(struct daemon *d, const char *path, struct error *err)
 {
 	int r = config_load(path, &d->conf, err);
@@ -210,15 +265,7 @@ static int load(struct daemon *d, const char *path, struct error *err)
 		if (r < 0)
 			return r;
 	}
-	r = network_load(d->conf->network, d->conf->network_key, clock_wall_s(), &d->net, err);
-	if (r == 0)
-		r = check_newest(d, err);
-	if (r < 0)
-		return r;
-	if (d->keys && !network_find(d->net, &d->keys->id))
-		return error_set(err, -ENOENT, "%s: this relay (keys in %s) is not in it", d->conf->network,
-				 d->conf->keys);
-	return 0;
+	return d->conf->servers.n_keys ? load_kept(d, err) : load_file(d, err);
 }
 
 static int give_directory(int fd, mode_t mode, const struct account *owner)
@@ -358,6 +405,15 @@ static void on_drained(void *ctx)
 	d->drained = true;
 }
 
+/* Authorities hear of it at once. */
+static void on_onion_changed(void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	if (d->dir)
+		dir_publish_now(d->dir);
+}
+
 /* What comes in by a port of a bridge has the bridge's name: a rule for the port never holds. */
 static void look_at_lans(const struct lans *lans)
 {
@@ -385,8 +441,10 @@ static int roles_start(struct daemon *d, struct error *err)
 			.kernel = d->kernel,
 			.conf = d->conf,
 			.net = d->net,
+			.self = &d->self,
 			.keys = d->keys,
 			.onion = d->onion,
+			.onion_changed = on_onion_changed,
 			.drained = on_drained,
 			.ctx = d,
 		};
@@ -427,6 +485,7 @@ static void roles_stop(struct daemon *d)
 static void daemon_free(struct daemon *d)
 {
 	control_free(d->control);
+	dir_client_free(d->dir);
 	if (d->events) {
 		ev_timer_stop(d->loop, &d->repair);
 		ev_timer_stop(d->loop, &d->changed);
@@ -567,7 +626,7 @@ static int block(const char *config, bool boot)
 			error_set(&err, r, "cannot talk to the kernel: %s", strerror(-r));
 		else
 			r = selections_block(conf ? conf->state : CONFIG_STATE, known < 0, conf ? &conf->lans : &none,
-					     k, &err);
+					     conf ? &conf->servers.at : NULL, k, &err);
 		if (r < 0)
 			log_err("%s", err.text);
 	}
@@ -641,6 +700,8 @@ static int run(struct daemon *d, const struct account *account)
 	r = d->loop ? start(d, account, &err) : error_set(&err, -ENOMEM, "no event loop");
 	if (r == 0)
 		r = roles_start(d, &err);
+	if (r == 0)
+		r = daemon_directory_start(d, &err);
 	if (r == 0)
 		loop_run(d);
 	else

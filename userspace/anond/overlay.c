@@ -362,13 +362,11 @@ static int links_start(struct overlay *o)
 	};
 
 	if (keys) {
-		const struct relay *self = network_find(o->c.net, &keys->id);
-
 		lc.roles = LINKS_RELAY | (conf->guard ? LINKS_GUARD : 0);
 		lc.self = keys->id;
 		lc.link_seed = keys->link_seed;
-		lc.public4 = self->addr4;
-		lc.public6 = self->addr6;
+		lc.public4 = o->c.self->addr4;
+		lc.public6 = o->c.self->addr6;
 		lc.overlay_self = overlay_relay(&keys->id);
 	} else {
 		lc.roles = LINKS_CLIENT;

@@ -43,7 +43,8 @@ struct overlay_config {
 	struct kernel *kernel;
 	const struct config *conf;
 	const struct network *net;
-	const struct relay_keys *keys; /* relay; else NULL */
+	const struct relay_keys *keys; /* relay; else NULL, and so is: */
+	const struct relay *self;      /* as the network knows it, or will */
 	const struct overlay_ops *ops;
 	void *ctx;
 };

@@ -20,10 +20,13 @@ struct paths {
 
 /* ---- the sample ---- */
 
-/* What names a network. A sample is of one: who signs decides who is in it. */
-static const uint8_t *network_of(const struct paths *p)
+/* A sample is of one network: who signs decides who is in it. */
+static void name_network(const struct config *conf, uint8_t ret[NETWORK_KEY_LEN])
 {
-	return p->conf->network_key;
+	if (conf->servers.n_keys)
+		dir_servers_id(&conf->servers, ret);
+	else
+		memcpy(ret, conf->network_key, NETWORK_KEY_LEN);
 }
 
 /* Guards live by the network's own date: a clock that somebody sets must not end them. */
@@ -39,17 +42,21 @@ static uint64_t now(void)
 
 static void save(const struct paths *p)
 {
+	uint8_t network[NETWORK_KEY_LEN];
 	struct error err = { "" };
 
-	if (guards_file_save(p->conf->state, network_of(p), &p->guards, &err) < 0)
+	name_network(p->conf, network);
+	if (guards_file_save(p->conf->state, network, &p->guards, &err) < 0)
 		log_err("guards are not kept, so that the next start draws others: %s", err.text);
 }
 
 static void load(struct paths *p)
 {
+	uint8_t network[NETWORK_KEY_LEN];
 	struct error err = { "" };
 
-	if (guards_file_load(p->conf->state, network_of(p), &p->guards, &err) < 0)
+	name_network(p->conf, network);
+	if (guards_file_load(p->conf->state, network, &p->guards, &err) < 0)
 		log_err("the guards of this client are not known any more, others are drawn, which is what guards are "
 			"to prevent: %s",
 			err.text);

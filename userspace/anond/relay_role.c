@@ -492,7 +492,7 @@ static int adopt(struct relay_role *r)
 
 static void base_of(const struct relay_role *r, struct relay_base *b)
 {
-	const struct relay *self = network_find(r->c.net, &r->c.keys->id);
+	const struct relay *self = r->c.self;
 	const struct config *conf = r->c.conf;
 
 	*b = (struct relay_base){
@@ -504,8 +504,8 @@ static void base_of(const struct relay_role *r, struct relay_base *b)
 		.policy = &conf->exit.policy,
 		.limits = conf->exit.limits,
 		.pool = conf->exit.pool,
-		.public4 = self ? self->addr4 : (struct in_addr){ 0 },
-		.public6 = self ? self->addr6 : in6addr_any,
+		.public4 = self->addr4,
+		.public6 = self->addr6,
 		.resolver = conf->exit.resolver_local,
 	};
 }
@@ -641,6 +641,7 @@ int relay_role_new(const struct relay_role_config *conf, struct relay_role **ret
 			.kernel = conf->kernel,
 			.conf = conf->conf,
 			.net = conf->net,
+			.self = conf->self,
 			.keys = conf->keys,
 			.ops = &overlay_ops,
 			.ctx = r,

@@ -12,6 +12,7 @@ struct relay_role_config {
 	struct kernel *kernel;
 	const struct config *conf;
 	const struct network *net;
+	const struct relay *self; /* what the network knows, or will know, of this relay; outlives it */
 	const struct relay_keys *keys;
 	struct onion_keys *onion; /* of onion_keys_open; the role changes it */
 	/* The descriptor has to name other onion keys (relay_role_onion): publish one. May be NULL. */

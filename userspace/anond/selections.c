@@ -133,12 +133,13 @@ int selections_load(const char *dir, const struct lans *lans, json_t **ret, stru
 struct target {
 	struct kernel *kernel;
 	const struct lans *lans;
+	const struct endpoints *servers;
 };
 
 static int apply_rules(const struct target *t, const struct plan *kill)
 {
 	_cleanup_plan_ struct plan rules = { 0 };
-	int r = plan_selection_rules(&rules, t->lans, kill);
+	int r = plan_selection_rules(&rules, t->lans, t->servers, kill);
 
 	return r < 0 ? r : kernel_apply(t->kernel, &rules);
 }
@@ -150,7 +151,7 @@ static int apply_rest(const struct target *t, const struct plan *kill)
 	int r = plan_base(&all);
 
 	if (r == 0)
-		r = plan_client_base(&all, t->lans);
+		r = plan_client_base(&all, t->lans, t->servers);
 	for (size_t i = 0; r == 0 && i < kill->n; i++)
 		r = plan_add_copy(&all, &kill->v[i]);
 	return r < 0 ? r : kernel_apply(t->kernel, &all);
@@ -195,10 +196,10 @@ static int block_everything(const struct target *t)
 	return r < 0 ? r : apply_rest(t, &kill);
 }
 
-int selections_block(const char *dir, bool must_be_known, const struct lans *lans, struct kernel *kernel,
-		     struct error *err)
+int selections_block(const char *dir, bool must_be_known, const struct lans *lans, const struct endpoints *servers,
+		     struct kernel *kernel, struct error *err)
 {
-	const struct target target = { kernel, lans };
+	const struct target target = { kernel, lans, servers };
 	struct error why = { "" };
 	json_t *list = NULL;
 	int r = selections_load(dir, lans, &list, &why), e;

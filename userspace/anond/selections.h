@@ -11,6 +11,7 @@
 #include "kernel/ops.h"
 #include "lib/error.h"
 #include "model/circuit.h"
+#include "model/endpoint.h"
 #include "model/lan.h"
 
 #define SELECTIONS_FILE "selections"
@@ -27,7 +28,8 @@ int selections_forget(const char *dir); /* also if there is none */
 /*
  * Put the kill switches of all selections into the kernel, before anything else of anond runs. If the file cannot be
  * read, or one of them not be set, everything is blocked, and the error says so nevertheless. must_be_known: also if
- * there is no file, for it may lie elsewhere. lans: a gateway's, whose hosts are blocked even without a file.
+ * there is no file, for it may lie elsewhere. lans: a gateway's, whose hosts are blocked even without a file. servers:
+ * as in plan_client_base.
  */
-int selections_block(const char *dir, bool must_be_known, const struct lans *lans, struct kernel *kernel,
-		     struct error *err);
+int selections_block(const char *dir, bool must_be_known, const struct lans *lans, const struct endpoints *servers,
+		     struct kernel *kernel, struct error *err);

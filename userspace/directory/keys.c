@@ -30,6 +30,7 @@ static const struct kind relay_kinds[] = {
 
 static const struct kind network_kind = { NULL, "anond-network-key", false };
 static const struct kind authority_kind = { NULL, "anond-authority-key", false };
+static const struct kind family_kind = { NULL, "anond-family-key", false };
 
 /* Splits the next word off *line (NUL-terminated, one space between words). NULL if there is none. */
 static char *next_word(char **line)
@@ -290,4 +291,14 @@ int authority_key_make(const char *file, struct error *err)
 int authority_key_load(const char *file, uint8_t **ret, struct error *err)
 {
 	return load_key(file, &authority_kind, ret, err);
+}
+
+int family_key_make(const char *file, struct error *err)
+{
+	return make_key(file, &family_kind, err);
+}
+
+int family_key_load(const char *file, uint8_t **ret, struct error *err)
+{
+	return load_key(file, &family_kind, ret, err);
 }

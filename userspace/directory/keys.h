@@ -6,6 +6,7 @@
  *   DIR/link      anond-link-key       Ed25519 seed: raw public key authentication of the IKE links
  *   FILE          anond-network-key    Ed25519 seed: signs the network file; FILE.pub is the public key, base64
  *   FILE          anond-authority-key  Ed25519 seed: signs votes and consensus; FILE.pub as well
+ *   FILE          anond-family-key     Ed25519 seed: an operator's, signs that a relay is of its family; FILE.pub too
  *
  * A file that someone else than its owner may read or write is refused, and so is a directory that someone else may
  * write to. Files are never overwritten.
@@ -51,6 +52,9 @@ int authority_key_make(const char *file, struct error *err);
 /* *ret is KEY_LEN bytes of secmem, the seed; secmem_free. Errors as relay_keys_load. */
 int network_key_load(const char *file, uint8_t **ret, struct error *err);
 int authority_key_load(const char *file, uint8_t **ret, struct error *err);
+/* The same for a family's. */
+int family_key_make(const char *file, struct error *err);
+int family_key_load(const char *file, uint8_t **ret, struct error *err);
 
 static inline void cleanup_relay_keys(struct relay_keys **p)
 {

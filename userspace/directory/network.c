@@ -282,6 +282,17 @@ int network_load(const char *path, const uint8_t key[NETWORK_KEY_LEN], uint64_t 
 	return r < 0 ? error_prefix(err, r, "%s", path) : 0;
 }
 
+int network_empty(uint16_t link_mtu, struct network **ret)
+{
+	struct network_indexed *ix = network_allocate(0);
+
+	if (!ix)
+		return -ENOMEM;
+	ix->net.link_mtu = link_mtu;
+	*ret = &ix->net;
+	return 0;
+}
+
 void network_free(struct network *net)
 {
 	struct network_indexed *ix = (struct network_indexed *)net;
@@ -306,6 +317,15 @@ const struct relay *network_find(const struct network *net, const struct relay_i
 	const struct relay **found = bsearch(id, ix->by_id, net->n_relays, sizeof(*ix->by_id), compare_to_id);
 
 	return found ? *found : NULL;
+}
+
+int network_usable(const struct network *net, uint64_t now_s, struct error *err)
+{
+	if (net->valid_until == 0)
+		return error_set(err, -ESTALE, "there is no consensus yet");
+	if (net->valid_until <= now_s)
+		return error_set(err, -ESTALE, "what is known of the network has expired");
+	return 0;
 }
 
 int network_key_parse(const char *text, uint8_t ret[NETWORK_KEY_LEN])

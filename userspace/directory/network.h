@@ -62,8 +62,13 @@ int network_parse(const void *file, size_t len, const void *sig, size_t sig_len,
  */
 struct consensus;
 int network_from_consensus(const struct consensus *c, struct network **ret);
+/* Of nobody, as long as nothing is known. -ENOMEM. */
+int network_empty(uint16_t link_mtu, struct network **ret);
 /* Only for a network that came from one of these: the index hides behind it. NULL is fine. */
 void network_free(struct network *net);
+
+/* -ESTALE: paths must not be made of it, for it has expired, or none was ever there (valid_until 0). */
+int network_usable(const struct network *net, uint64_t now_s, struct error *err);
 
 /* NULL if there is none. Logarithmic. The relay belongs to the network. Same restriction as network_free. */
 const struct relay *network_find(const struct network *net, const struct relay_id *id);

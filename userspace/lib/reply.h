@@ -13,12 +13,14 @@
  */
 #pragma once
 
+#define REPLY_CHECK_CONSENSUS "a valid consensus" /* of `doctor`: there are authorities, and no network file */
 #define REPLY_SOCKET "/run/anond/control"
-#define REPLY_REQUEST_MAX 65536u   /* bytes of a request line, newline included */
-#define REPLY_LINE_MAX (16u << 20) /* bytes of an answer line, newline included: 20,000 relays with all that is known  \
-				    */
-#define REPLY_PROGRESS_MAX 1000u   /* progress lines of one answer */
-#define REPLY_WAIT_DEFAULT 30u	   /* seconds that `circuit up` waits for OPEN */
+#define REPLY_REQUEST_MAX 65536u /* bytes of a request line, newline included */
+#define REPLY_LINE_MAX                                                                                                 \
+	(16u << 20)		 /* bytes of an answer line, newline included: 20,000 relays with all that is known    \
+				  */
+#define REPLY_PROGRESS_MAX 1000u /* progress lines of one answer */
+#define REPLY_WAIT_DEFAULT 30u	 /* seconds that `circuit up` waits for OPEN */
 #define REPLY_WAIT_MAX 600u
 #define REPLY_DRAIN_DEFAULT 7500u /* seconds that `drain` waits: longer than a circuit lives */
 #define REPLY_DRAIN_MAX 86400u

@@ -69,21 +69,22 @@ static int client_untracked(struct plan *p)
 /*
  * The routing rules choose by mark, and answers of a guard carry none: the check of their source (rp_filter,
  * fib_validate_source) would look for the way back in the circuits' table, find it blocked and drop them. So they get
- * the mark of what they answer, and the check is told to honour it.
+ * the mark of what they answer, and the check is told to honour it. The same for servers of the directory, by TCP.
  */
-static int client_answers(struct plan *p)
+static int client_answers(struct plan *p, const struct endpoints *servers)
 {
+	const char *protos = servers->n ? "{ tcp, udp }" : "udp";
 	struct chain c;
 	int r = build_sysctl(p, "ipv4", "all", "src_valid_mark", "1");
 	if (r < 0)
 		return r;
 	chain_open(&c, NFT_INET, "client_asks", "type filter hook output priority mangle; policy accept;");
-	chain_rule(&c, "meta mark 0x%x meta l4proto udp ct mark set 0x%x", MARK_LINK, MARK_LINK);
+	chain_rule(&c, "meta mark 0x%x meta l4proto %s ct mark set 0x%x", MARK_LINK, protos, MARK_LINK);
 	r = chain_close(&c, p);
 	if (r < 0)
 		return r;
 	chain_open(&c, NFT_INET, "client_answers", "type filter hook prerouting priority mangle; policy accept;");
-	chain_rule(&c, "meta l4proto udp ct mark 0x%x meta mark set 0x%x", MARK_LINK, MARK_LINK);
+	chain_rule(&c, "meta l4proto %s ct mark 0x%x meta mark set 0x%x", protos, MARK_LINK, MARK_LINK);
 	return chain_close(&c, p);
 }
 
@@ -184,11 +185,28 @@ static int client_normalise(struct plan *p)
 	return chain_close(&c, p);
 }
 
+/* The directory is fetched before there is a circuit to fetch it through: from these, and by nobody but us. */
+static void judge_servers(struct chain *c, const struct endpoints *servers, uint8_t family)
+{
+	char list[ENDPOINTS_MAX * (INET6_ADDRSTRLEN + 12)];
+	size_t len = 0;
+	for (size_t i = 0; i < servers->n; i++) {
+		const struct endpoint *e = &servers->v[i];
+		struct prefix at = e->family == AF_INET6 ? host6(&e->a6) : host4(e->a4);
+		if (e->family == family)
+			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s . %u", len ? ", " : "",
+						text_prefix(&at).s, e->port);
+	}
+	if (len)
+		chain_rule(c, "meta mark 0x%x %s daddr . tcp dport { %s } accept", MARK_LINK,
+			   family == AF_INET6 ? "ip6" : "ip", list);
+}
+
 /*
  * Where packets to selected destinations are sent by the chains of plan_selection. What does not leave the local wire
  * and is sent by the host itself passes, but not what is selected by its user or port.
  */
-static int client_judge(struct plan *p, const struct lans *lans, bool narrow)
+static int client_judge(struct plan *p, const struct lans *lans, const struct endpoints *servers, bool narrow)
 {
 	struct chain c;
 	chain_open(&c, NFT_INET, narrow ? "kill_judge_narrow" : "kill_judge", NULL);
@@ -198,6 +216,8 @@ static int client_judge(struct plan *p, const struct lans *lans, bool narrow)
 		chain_rule(&c, "oifname %s accept", text_lans(lans).s);
 	/* charon and link ESP, to the guard */
 	chain_rule(&c, "meta mark 0x%x meta l4proto { udp, esp } accept", MARK_LINK);
+	judge_servers(&c, servers, AF_INET);
+	judge_servers(&c, servers, AF_INET6);
 	/* layers of circuits, which a selection of ::/0 covers too */
 	chain_rule(&c, "oifname \"" DEV_LAYER_PREFIX "*\" meta l4proto esp accept");
 	chain_rule(&c, "oifname \"" DEV_LINK_PREFIX "*\" meta l4proto esp accept");
@@ -255,14 +275,18 @@ static int client_rules(struct plan *p)
 	return 0;
 }
 
-int plan_client_base(struct plan *p, const struct lans *lans)
+int plan_client_base(struct plan *p, const struct lans *lans, const struct endpoints *servers)
 {
 	static const struct lans none;
-	int (*const steps[])(struct plan *) = { client_untracked, client_answers,   client_arp,	 client_input,
+	static const struct endpoints nowhere;
+	int (*const steps[])(struct plan *) = { client_untracked, client_arp,	    client_input,
 						client_sources,	  client_normalise, client_rules };
-	int r = 0;
+	int r;
 	if (!lans)
 		lans = &none;
+	if (!servers)
+		servers = &nowhere;
+	r = client_answers(p, servers);
 	for (size_t i = 0; i < ARRAY_SIZE(steps) && r >= 0; i++)
 		r = steps[i](p);
 	if (r >= 0)
@@ -270,8 +294,8 @@ int plan_client_base(struct plan *p, const struct lans *lans)
 	if (r >= 0)
 		r = client_kill_passing(p, lans);
 	if (r >= 0)
-		r = client_judge(p, lans, false);
+		r = client_judge(p, lans, servers, false);
 	if (r >= 0)
-		r = client_judge(p, lans, true);
+		r = client_judge(p, lans, servers, true);
 	return r < 0 || !lans->n ? r : lan_base(p, lans);
 }

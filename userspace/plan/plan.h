@@ -17,6 +17,7 @@
 #include <linux/rtnetlink.h> /* RT_TABLE_MAIN */
 
 #include "model/circuit.h"
+#include "model/endpoint.h"
 #include "model/exit_policy.h"
 #include "model/exit_pool.h"
 #include "model/lan.h"
@@ -56,9 +57,10 @@ int plan_relay_base(struct plan *p, const struct relay_base *b);
 /*
  * Rules and tables of the client: routing rules, what may come in from circuits (answers only), normalisation. lans: of
  * a gateway, otherwise none or NULL: what its hosts send to anywhere but the LAN leaves through a circuit or not at
- * all, from now on.
+ * all, from now on. servers: of the directory, or NULL: the kill switches let this host's own TCP there pass, if its
+ * socket has the mark MARK_LINK, which only CAP_NET_ADMIN gives.
  */
-int plan_client_base(struct plan *p, const struct lans *lans);
+int plan_client_base(struct plan *p, const struct lans *lans, const struct endpoints *servers);
 
 /* The device of a link with its ingress chain and its routes. At a client also A_c1 and the way to OR_1. */
 int plan_link(struct plan *p, const struct link *l);
@@ -101,7 +103,8 @@ int plan_selection(struct plan *p, uint32_t id, const struct selection *sel, con
  * The rules of such plans with what they stand on, and nothing else that a kernel could lack: one transaction. Routes,
  * which give errors at once, come later with the rest of the client.
  */
-int plan_selection_rules(struct plan *p, const struct lans *lans, const struct plan *selections);
+int plan_selection_rules(struct plan *p, const struct lans *lans, const struct endpoints *servers,
+			 const struct plan *selections);
 /* Names and numbers; the buffer is IFNAMSIZ bytes. layer counts from 0 (T_1). */
 void dev_link(uint16_t number, char *ret);				/* ovl<number> */
 void dev_layer(uint32_t slot, unsigned int layer, size_t n, char *ret); /* hop<slot>-<layer+1>, last one anon<slot> */

@@ -313,12 +313,13 @@ int plan_selection(struct plan *p, uint32_t id, const struct selection *sel, con
 	return r < 0 ? r : exceptions(p, id, sel);
 }
 
-int plan_selection_rules(struct plan *p, const struct lans *lans, const struct plan *selections)
+int plan_selection_rules(struct plan *p, const struct lans *lans, const struct endpoints *servers,
+			 const struct plan *selections)
 {
 	_cleanup_plan_ struct plan base = { 0 };
 	int r = plan_base(&base);
 	if (r >= 0)
-		r = plan_client_base(&base, lans);
+		r = plan_client_base(&base, lans, servers);
 	for (size_t i = 0; r >= 0 && i < base.n; i++) {
 		const struct kobject *o = &base.v[i];
 		if (o->type == KOBJ_NFT && o->nft.family == NFT_INET &&

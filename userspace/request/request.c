@@ -31,15 +31,25 @@ static void add(struct command *c, const char *option, const char *value)
 		c->v[c->n++] = value;
 }
 
-static int command_of(const struct request_spec *s, struct command *c)
+int request_program(const char *configured, char ret[CHILD_PATH_MAX])
 {
 	static const char *const beside[] = { "anon-fetch", "../lib/anond/anon-fetch", NULL };
-	int r = s->program ? 0 : child_find(beside, c->program);
+
+	if (!configured)
+		return child_find(beside, ret);
+	if (snprintf(ret, CHILD_PATH_MAX, "%s", configured) >= (int)CHILD_PATH_MAX)
+		return -ENAMETOOLONG;
+	return access(ret, X_OK) < 0 ? -errno : 0;
+}
+
+static int command_of(const struct request_spec *s, struct command *c)
+{
+	int r = request_program(s->program, c->program);
 
 	c->n = 0;
 	snprintf(c->max, sizeof(c->max), "%zu", s->max);
 	snprintf(c->timeout, sizeof(c->timeout), "%u", s->timeout_s);
-	add(c, s->program ? s->program : c->program, NULL);
+	add(c, c->program, NULL);
 	add(c, "--max", c->max);
 	add(c, "--timeout", c->timeout);
 	if (s->zstd)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "lib/fetch_status.h"
+#include "request/child.h"
 
 struct request_spec {
 	const char *program; /* path; NULL: anon-fetch as it was installed, or built, beside this program */
@@ -34,6 +35,8 @@ struct request_result {
 typedef void request_done(void *ctx, const struct request_result *r);
 
 struct request;
+/* Which program it is; configured: request_spec.program. -ENOENT: there is none that can be run; -ENAMETOOLONG. */
+int request_program(const char *configured, char ret[CHILD_PATH_MAX]);
 /*
  * done is called once, never from within, unless it is cancelled before. loop: not the default one of libev, which
  * takes the status of every child. Strings and input are not kept. -errno.

@@ -176,7 +176,7 @@ static int client_base(struct plan *p)
 	inet_pton(AF_INET6, "2001:db8:2::", &all[1].a6);
 	int e = plan_base(p);
 	if (e >= 0)
-		e = plan_client_base(p, NULL);
+		e = plan_client_base(p, NULL, NULL);
 	if (e >= 0)
 		e = plan_selection(p, 0, TO(all, 2), NULL);
 	for (unsigned int r = 1; r <= 2 && e >= 0; r++) {

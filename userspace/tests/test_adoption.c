@@ -162,6 +162,7 @@ static void start(struct bed *b)
 					      .kernel = b->kernel,
 					      .conf = &b->conf,
 					      .net = net,
+					      .self = &net->relays[0],
 					      .keys = &b->keys,
 					      .onion = &b->onion };
 	struct relay_role *role = NULL;

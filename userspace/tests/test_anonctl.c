@@ -23,10 +23,13 @@
 #include "anonctl/anonctl.h"
 #include "anonctl/client.h"
 #include "anonctl/show.h"
+#include "directory/family.h"
+#include "directory/keys.h"
 #include "directory/network.h"
 #include "directory/onion_store.h"
 #include "lib/cleanup.h"
 #include "lib/reply.h"
+#include "lib/secmem.h"
 #include "model/prefix.h"
 
 #define WORDS_MAX 32
@@ -446,13 +449,28 @@ static void human(void **state)
 	      "anond_onion_key_id 7\n"
 	      "# HELP anond_onion_key_replaced_seconds When another takes its place, Unix time.\n"
 	      "# TYPE anond_onion_key_replaced_seconds gauge\nanond_onion_key_replaced_seconds 1800000000\n"
-	      "# HELP anond_network_relays Relays in the network file.\n# TYPE anond_network_relays gauge\n"
+	      "# HELP anond_network_relays Relays of the network.\n# TYPE anond_network_relays gauge\n"
 	      "anond_network_relays 3\n"
 	      "# HELP anond_draining 1: no new circuits are taken.\n# TYPE anond_draining gauge\nanond_draining 1\n"
 	      "# HELP anond_circuit_events_total What became of requests for circuits.\n"
 	      "# TYPE anond_circuit_events_total counter\nanond_circuit_events_total{event=\"created\"} 9\n"
 	      "# HELP anond_dropped_packets_total Packets that the rules dropped or refused.\n"
 	      "# TYPE anond_dropped_packets_total counter\nanond_dropped_packets_total{cause=\"drop_policy\"} 5\n");
+	assert_int_equal(run_with("metrics",
+				  "200 {\"directory\":{\"fresh_until\":5,\"fetched\":4,\"fetches\":3,\"failures\":2,"
+				  "\"listed\":true,\"identity\":\"SECRETLY\",\"error\":\"192.0.2.1\",\"published\":"
+				  "[{\"state\":\"published\"},{\"state\":\"failed\"},{\"state\":\"published\"},7]}}\n",
+				  NULL),
+			 STATUS_OK);
+	assert_non_null(strstr(out_text, "\nanond_directory_fresh_until_seconds 5\n"));
+	assert_non_null(strstr(out_text, "\nanond_directory_fetched_seconds 4\n"));
+	assert_non_null(
+		strstr(out_text, "{result=\"success\"} 3\nanond_directory_requests_total{result=\"failure\"} 2\n"));
+	assert_non_null(strstr(out_text, "\nanond_directory_published 2\n"));
+	assert_non_null(strstr(out_text, "\nanond_directory_listed 1\n"));
+	/* Sums only. */
+	assert_null(strstr(out_text, "SECRETLY"));
+	assert_null(strstr(out_text, "192.0.2.1"));
 	shows("drain", "200 {\"draining\":true,\"circuits\":2,\"deadline\":60}\n",
 	      "draining: 2 circuits are left; anond ends after the last, in 60 s at the latest\n");
 	shows("drain --cancel", "200 {\"draining\":false}\n", "circuits are taken again\n");
@@ -499,6 +517,21 @@ static void human(void **state)
 	      "up for      0 s\nonion key   8; another takes its place in 0 s; 7 is opened too\ncharon       \n");
 	shows("status", "200 {\"onion_keys\":{\"current\":8,\"next\":9}}\n",
 	      "up for      0 s\nonion key   8; 9 is opened too\ncharon       \n");
+	shows("status",
+	      "200 {\"uptime\":60,\"charon\":{\"state\":\"ready\"},\"directory\":{\"fresh_until\":4000000000,"
+	      "\"valid_until\":4000000000,\"fetched\":4000000000,\"from\":\"mirror\",\"by_circuit\":true,"
+	      "\"error\":\"\",\"listed\":false,\"published\":[{\"authority\":1,\"state\":\"published\",\"at\":"
+	      "4000000000},"
+	      "{\"authority\":2,\"state\":\"refused\",\"at\":0}]}}\n",
+	      "up for      60 s\nconsensus   fresh\nfetched     0 s ago, from mirror, by a circuit\n"
+	      "published   authority 1: published, last taken 0 s ago\npublished   authority 2: refused\n"
+	      "listed      this relay is not in the consensus (yet)\ncharon      ready \n");
+	shows("status", "200 {\"uptime\":60,\"directory\":{\"valid_until\":0,\"error\":\"why\\u001b\"}}\n",
+	      "up for      60 s\nconsensus   there is none yet\nfetch failed why?\ncharon       \n");
+	shows("status", "200 {\"uptime\":60,\"directory\":{\"valid_until\":1}}\n",
+	      "up for      60 s\nconsensus   it has expired: no circuits are built\ncharon       \n");
+	shows("reload", "200 {\"fetching\":true}\n",
+	      "the consensus is being fetched; anonctl status says what comes of it\n");
 	shows("reload", "200 {\"relays\":3}\n", "network file read: 3 relays\n");
 	/* Members of a wrong type are nothing. */
 	shows("circuit list", "200 {\"circuits\":{\"a\":1}}\n", "no circuits\n");
@@ -521,6 +554,10 @@ static void doctor(void **state)
 	status = run_with("doctor", all_ok, NULL);
 	assert_true(status == STATUS_OK || status == STATUS_NO_FEATURE);
 	assert_non_null(strstr(out_text, "ok       xfrm\n"));
+	/* With authorities there is no network file to look at, unless one is named. */
+	run_with("doctor", "200 {\"checks\":[{\"name\":\"a valid consensus\",\"ok\":false,\"hint\":\"h\"}]}\n", NULL);
+	assert_non_null(strstr(out_text, "MISSING  a valid consensus: h\n"));
+	assert_null(strstr(out_text, "network file"));
 	run("doctor");
 	assert_non_null(strstr(out_text, "advice   anond answers: anond is not running"));
 	run("doctor --json --relay --exit");
@@ -539,6 +576,37 @@ static void save(const char *name)
 	f = fopen(path, "w");
 	fputs(out_text, f);
 	fclose(f);
+}
+
+static void families(void **state)
+{
+	static const char identity[] = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
+	struct family_proof proof, again;
+	uint8_t *seed = NULL;
+	struct relay_id id;
+	char path[128], line[256];
+	struct error err;
+
+	(void)state;
+	assert_int_equal(run_in("key family %s/fam.key", dir), STATUS_OK);
+	assert_int_equal(run_in("key family %s/fam.key", dir), STATUS_FAILED);
+	snprintf(path, sizeof(path), "%s/fam.key", dir);
+	assert_int_equal(family_key_load(path, &seed, &err), 0);
+	snprintf(line, sizeof(line), "family proof --key %s %s", path, identity);
+	assert_int_equal(run(line), STATUS_OK);
+	out_text[strcspn(out_text, "\n")] = '\0';
+	assert_int_equal(family_proof_parse(out_text, &proof), 0);
+	assert_int_equal(base64_parse(identity, strlen(identity), id.b, sizeof(id.b)), 0);
+	family_proof_make(&id, seed, &again);
+	assert_memory_equal(&proof, &again, sizeof(proof));
+	secmem_free(seed);
+	assert_int_equal(run_in("family proof --key %s/fam.key AQID", dir), STATUS_USAGE);
+	snprintf(line, sizeof(line), "family proof --key %s/none %s", dir, identity);
+	assert_int_equal(run(line), STATUS_FAILED);
+	/* A key of another kind is not taken for it. */
+	assert_int_equal(run_in("key network %s/wrong.key", dir), STATUS_OK);
+	snprintf(line, sizeof(line), "family proof --key %s/wrong.key %s", dir, identity);
+	assert_int_equal(run(line), STATUS_FAILED);
 }
 
 static void files(void **state)
@@ -716,6 +784,7 @@ int main(void)
 		cmocka_unit_test(metrics_over_http),
 		cmocka_unit_test(human),
 		cmocka_unit_test(doctor),
+		cmocka_unit_test(families),
 		cmocka_unit_test(files),
 		cmocka_unit_test(descriptor_of_replaced_key),
 		cmocka_unit_test(prefixes),

@@ -305,7 +305,7 @@ static void block(struct world *w, uint32_t id)
 	struct prefix to = prefix_to();
 
 	assert_int_equal(plan_base(&p), 0);
-	assert_int_equal(plan_client_base(&p, NULL), 0);
+	assert_int_equal(plan_client_base(&p, NULL, NULL), 0);
 	assert_int_equal(plan_selection(&p, id, &(struct selection){ .prefixes = &to, .n = 1 }, NULL), 0);
 	assert_int_equal(kernel_apply(w->kernel, &p), 0);
 }
@@ -571,7 +571,7 @@ static void survives_the_host(void **state)
 	json_decref(list);
 	host_restarts(w);
 	/* first the block alone */
-	assert_int_equal(selections_block(w->run, false, &w->conf->lans, w->kernel, &err), 0);
+	assert_int_equal(selections_block(w->run, false, &w->conf->lans, NULL, w->kernel, &err), 0);
 	assert_true(has_chain(w, "kill1"));
 	assert_false(has_chain(w, "kill2"));
 	assert_int_equal(unreachable(w), 1);
@@ -582,7 +582,7 @@ static void survives_the_host(void **state)
 	assert_int_equal(ask(w, "circuit down", "{\"all\":true}", NULL), REPLY_OK);
 	assert_false(has_chain(w, "kill1"));
 	host_restarts(w);
-	assert_int_equal(selections_block(w->run, false, &w->conf->lans, w->kernel, &err), 0);
+	assert_int_equal(selections_block(w->run, false, &w->conf->lans, NULL, w->kernel, &err), 0);
 	assert_int_equal(kernel_fake_objects(w->kernel)->n, 0);
 	start(w);
 	assert_int_equal(client_role_circuits(w->role), 0);
@@ -621,19 +621,19 @@ static void lan_served(void **state)
 	start(w);
 	assert_int_equal(client_role_circuits(w->role), 3);
 	host_restarts(w);
-	assert_int_equal(selections_block(w->run, false, &w->conf->lans, w->kernel, &err), 0);
+	assert_int_equal(selections_block(w->run, false, &w->conf->lans, NULL, w->kernel, &err), 0);
 	assert_true(has_chain(w, "kill_lan"));
 	start(w);
 	assert_int_equal(client_role_circuits(w->role), 3);
 	/* who is no gateway any more does not open the LAN by that */
 	host_restarts(w);
-	assert_int_equal(selections_block(w->run, false, &none, w->kernel, &err), -ENODEV);
+	assert_int_equal(selections_block(w->run, false, &none, NULL, w->kernel, &err), -ENODEV);
 	assert_non_null(strstr(err.text, "no `lan`"));
 	assert_true(has_chain(w, "kill1_forward"));
 	kernel_free(w->kernel);
 	assert_int_equal(kernel_fake_new(&w->kernel), 0);
 	assert_int_equal(selections_forget(w->run), 0);
-	assert_int_equal(selections_block(w->run, false, &w->conf->lans, w->kernel, &err), 0);
+	assert_int_equal(selections_block(w->run, false, &w->conf->lans, NULL, w->kernel, &err), 0);
 	assert_true(has_chain(w, "kill_lan"));
 	start(w);
 }
@@ -694,7 +694,7 @@ static void damaged_selections(void **state)
 	snprintf(path, sizeof(path), "%s/" SELECTIONS_FILE, w->run);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		assert_int_equal(file_replace(path, bad[i], strlen(bad[i]), 0600, &err), 0);
-		assert_int_equal(selections_block(w->run, false, &w->conf->lans, w->kernel, &err), -EBADMSG);
+		assert_int_equal(selections_block(w->run, false, &w->conf->lans, NULL, w->kernel, &err), -EBADMSG);
 		assert_non_null(strstr(err.text, "damaged"));
 		assert_true(has_chain(w, "kill1"));
 		assert_int_equal(unreachable(w), 2);
@@ -709,9 +709,9 @@ static void damaged_selections(void **state)
 	/* none is none, unless it may lie elsewhere */
 	kernel_free(w->kernel);
 	assert_int_equal(kernel_fake_new(&w->kernel), 0);
-	assert_int_equal(selections_block(w->run, false, &w->conf->lans, w->kernel, &err), 0);
+	assert_int_equal(selections_block(w->run, false, &w->conf->lans, NULL, w->kernel, &err), 0);
 	assert_int_equal(kernel_fake_objects(w->kernel)->n, 0);
-	assert_int_equal(selections_block(w->run, true, &w->conf->lans, w->kernel, &err), -ENOENT);
+	assert_int_equal(selections_block(w->run, true, &w->conf->lans, NULL, w->kernel, &err), -ENOENT);
 	assert_true(has_chain(w, "kill1"));
 }
 
@@ -1026,7 +1026,7 @@ static void repaired(void **state)
 	assert_text(w, 1, "state", "open");
 	/* As `nft flush ruleset` does. */
 	assert_int_equal(plan_base(&gone), 0);
-	assert_int_equal(plan_client_base(&gone, NULL), 0);
+	assert_int_equal(plan_client_base(&gone, NULL, NULL), 0);
 	assert_int_equal(plan_selection(&gone, 1, &(struct selection){ .prefixes = &to, .n = 1 }, NULL), 0);
 	assert_int_equal(kernel_remove(w->kernel, &gone), 0);
 	assert_false(has_chain(w, "kill1"));

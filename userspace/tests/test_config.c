@@ -21,6 +21,10 @@
 
 #include "anond/config.h"
 
+#define A "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=@"
+#define B "AgIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=@"
+#define AUTHORITIES "authorities = {\"" A "192.0.2.10\"}\n"
+#define RELAY "role = relay name = r1 addresses = {192.0.2.1}\n"
 #define KEY "network-key = \"AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\"\n"
 
 static void defaults(void **state)
@@ -169,6 +173,80 @@ static void rules(void **state)
 	assert_non_null(strstr(err.text, "only a client has paths"));
 }
 
+static void authorities(void **state)
+{
+	static const char text[] =
+		"authorities = {\"" A "192.0.2.10:9031,[2001:db8::10]\", \"" B "[2001:db8::11]:80\"}\n"
+		"mirrors = {\"192.0.2.5:80\"}\nfetch-program = /f\n" RELAY;
+	struct config *c = NULL, *d = NULL;
+	uint8_t id[DIR_KEY_LEN], other[DIR_KEY_LEN];
+	struct error err;
+
+	(void)state;
+	if (config_parse(text, "f", &c, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(c->servers.n_keys, 2);
+	assert_int_equal(c->servers.keys[0][0], 1);
+	assert_int_equal(c->servers.keys[1][0], 2);
+	assert_int_equal(c->servers.at.n, 4);
+	assert_int_equal(c->servers.at.v[0].port, 9031);
+	assert_int_equal(c->servers.at.v[1].port, 9030);
+	assert_int_equal(c->servers.at.v[1].family, AF_INET6);
+	assert_int_equal(c->servers.authority[1], 0);
+	assert_int_equal(c->servers.authority[2], 1);
+	assert_int_equal(c->servers.authority[3], -1);
+	assert_string_equal(c->fetch_program, "/f");
+	assert_string_equal(c->self.name, "r1");
+	assert_int_equal(c->self.bandwidth, 1024);
+	/* The same authorities in another order and at other places are the same network; fewer are another. */
+	dir_servers_id(&c->servers, id);
+	assert_int_equal(config_parse("authorities = {\"" B "192.0.2.1\", \"" A "192.0.2.2\"}", "f", &d, &err), 0);
+	dir_servers_id(&d->servers, other);
+	assert_memory_equal(id, other, sizeof(id));
+	config_free(d);
+	d = NULL;
+	assert_int_equal(config_parse(AUTHORITIES, "f", &d, &err), 0);
+	dir_servers_id(&d->servers, other);
+	assert_memory_not_equal(id, other, sizeof(id));
+	config_free(d);
+	config_free(c);
+}
+
+static void self(void **state)
+{
+	struct relay_id id = { { 7 } };
+	struct family_proof f[2];
+	char one[FAMILY_PROOF_TEXT], two[FAMILY_PROOF_TEXT], *text = NULL;
+	struct config *c = NULL;
+	struct error err;
+
+	(void)state;
+	for (uint8_t i = 0; i < 2; i++)
+		family_proof_make(&id, (const uint8_t[32]){ (uint8_t)(i + 1) }, &f[i]);
+	family_proof_format(&f[0], one);
+	family_proof_format(&f[1], two);
+	assert_true(asprintf(&text,
+			     AUTHORITIES RELAY "bandwidth = 5000 ends = 2027-01-31 as = 64500 country = SE\n"
+					       "family = {\"%s\", \"%s\"}",
+			     one, two) > 0);
+	if (config_parse(text, "f", &c, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(c->self.bandwidth, 5000);
+	assert_int_equal(c->self.ends, 1801353600);
+	assert_int_equal(c->self.as, 64500);
+	assert_string_equal(c->self.country, "SE");
+	assert_int_equal(c->self.addr4.s_addr, inet_addr("192.0.2.1"));
+	assert_int_equal(c->self.n_families, 2);
+	assert_true(memcmp(c->self.families[0].key, c->self.families[1].key, 32) < 0);
+	config_free(c);
+	c = NULL;
+	free(text);
+	assert_true(asprintf(&text, AUTHORITIES RELAY "family = {\"%s\", \"%s\", \"%s\"}", one, two, one) > 0);
+	assert_int_equal(config_parse(text, "f", &c, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "a family is named twice"));
+	free(text);
+}
+
 static void groups(void **state)
 {
 	struct config *c = NULL;
@@ -198,6 +276,29 @@ static void mistakes(void **state)
 		{ KEY "groups = {1x}", "f:2: groups: there is no such group" },
 		{ KEY "groups = {1,2,3,4,5,6,7,8,9}", "f:2: groups: more than 8" },
 		{ KEY "role = relay\ngroups = {7}", "f: groups: only a client" },
+		{ KEY AUTHORITIES, "f: authorities: there is a network file too" },
+		{ AUTHORITIES "network = /n", "f: authorities: there is a network file too" },
+		{ "mirrors = {192.0.2.1}", "f: mirrors: without authorities" },
+		{ AUTHORITIES "mirrors = {192.0.2.10}", "f:2: mirrors: named twice" },
+		{ AUTHORITIES "mirrors = {www}", "f:2: mirrors: not an address" },
+		{ "authorities = {\"192.0.2.10\"}", "f:1: authorities: not KEY@" },
+		{ "authorities = {\"AQID@192.0.2.10\"}", "f:1: authorities: the key" },
+		{ "authorities = {\"" A "\"}", "f:1: authorities: not KEY@" },
+		{ "authorities = {\"" A "www\"}", "f:1: authorities: not KEY@" },
+		{ "authorities = {\"" A "192.0.2.1,192.0.2.2\"}", "f:1: authorities: not KEY@" },
+		{ "authorities = {\"" A "192.0.2.1,[2001:db8::1],\"}", "f:1: authorities: not KEY@" },
+		{ "authorities = {\"" A "192.0.2.1\", \"" A "192.0.2.2\"}", "f:1: authorities: named twice" },
+		{ "authorities = {\"" A "192.0.2.1\", \"" B "192.0.2.1:9030\"}", "f:1: authorities: named twice" },
+		{ AUTHORITIES "role = relay addresses = {192.0.2.1}", "f: name: missing" },
+		{ AUTHORITIES "role = relay name = r1", "f: addresses: missing" },
+		{ AUTHORITIES "fetch-program = f", "f: fetch-program: not an absolute path" },
+		{ AUTHORITIES "name = \"-\"", "f:2: name: not 1 to 31" },
+		{ AUTHORITIES "addresses = {192.0.2.1, 192.0.2.2}", "f:2: addresses: at most one IPv4" },
+		{ AUTHORITIES "addresses = {127.0.0.1}", "f:2: addresses: not an address" },
+		{ AUTHORITIES "ends = 2027-13-01", "f:2: ends: neither" },
+		{ AUTHORITIES "ends = soon", "f:2: ends: neither" },
+		{ AUTHORITIES "country = se", "f:2: country: not two" },
+		{ AUTHORITIES "family = {AQID}", "f:2: family: not KEY:PROOF" },
 		{ KEY "\nhopps = 3", "f:3: no such option 'hopps'" },
 		{ KEY "link { hops = 3 }", "f:2: no such option 'hops'" },
 		{ KEY "hops = 0", "f:2: hops: not from 1 to 5" },
@@ -312,8 +413,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults), cmocka_unit_test(every_option), cmocka_unit_test(gateway),
-		cmocka_unit_test(groups),   cmocka_unit_test(rules),	    cmocka_unit_test(mistakes),
-		cmocka_unit_test(files),    cmocka_unit_test(help),
+		cmocka_unit_test(groups),   cmocka_unit_test(rules),	    cmocka_unit_test(authorities),
+		cmocka_unit_test(self),	    cmocka_unit_test(mistakes),	    cmocka_unit_test(files),
+		cmocka_unit_test(help),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

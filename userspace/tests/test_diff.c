@@ -56,7 +56,7 @@ static void equal_plans(void **state)
 	(void)state;
 	_cleanup_plan_ struct plan want = { 0 }, add = { 0 }, gone = { 0 };
 	assert_int_equal(plan_base(&want), 0);
-	assert_int_equal(plan_client_base(&want, NULL), 0);
+	assert_int_equal(plan_client_base(&want, NULL, NULL), 0);
 	assert_int_equal(plan_diff(&want, &want, &add, &gone), 0);
 	assert_int_equal(add.n + gone.n, 0);
 	struct plan none = { 0 };

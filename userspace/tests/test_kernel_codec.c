@@ -78,7 +78,7 @@ static void objects(struct plan *p)
 					  .ports = { { IPPROTO_UDP, 5000, 5010 } },
 					  .n_ports = 1 };
 	const struct selection most = { .prefixes = sel, .n = 2, .except = { from[0], from[1] }, .n_except = 2 };
-	assert_int_equal(plan_client_base(p, &lans), 0);
+	assert_int_equal(plan_client_base(p, &lans, NULL), 0);
 	assert_int_equal(plan_selection(p, 4, &narrow, NULL), 0);
 	assert_int_equal(plan_selection(p, 5, &most, NULL), 0);
 	assert_int_equal(plan_selection(p, 3, HOSTS(from, 2), &lans), 0);

@@ -193,6 +193,7 @@ static int try(struct bed *b, struct error *err)
 		.kernel = b->kernel,
 		.conf = &b->conf,
 		.net = b->net,
+		.self = &b->net->relays[0],
 		.keys = b->keys,
 		.onion_changed = on_changed,
 		.drained = on_drained,

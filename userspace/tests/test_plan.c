@@ -927,9 +927,9 @@ static void gateway_base(void **state)
 	_cleanup_plan_ struct plan p = { 0 }, none = { 0 }, rules = { 0 };
 	struct lans l = two_lans();
 	size_t early = 0;
-	assert_int_equal(plan_client_base(&none, NULL), 0);
+	assert_int_equal(plan_client_base(&none, NULL, NULL), 0);
 	assert_null(chain_named(&none, "kill_lan"));
-	assert_int_equal(plan_client_base(&p, &l), 0);
+	assert_int_equal(plan_client_base(&p, &l, NULL), 0);
 	assert_string_equal(
 		chain_named(&p, "kill_lan")->rules,
 		"iifname { \"br-lan\", \"wlan0.7\" } oifname { \"br-lan\", \"wlan0.7\" } accept\n"
@@ -947,7 +947,7 @@ static void gateway_base(void **state)
 	assert_rule(&p, "client_forward", "iifname { \"br-lan\", \"wlan0.7\" } oifname \"anon*\" accept\n");
 	assert_int_equal(count(&p, KOBJ_RULE) - count(&none, KOBJ_RULE), 10);
 	/* they stand before anything else of anond runs */
-	assert_int_equal(plan_selection_rules(&rules, &l, &none), 0);
+	assert_int_equal(plan_selection_rules(&rules, &l, NULL, &none), 0);
 	for (size_t i = 0; i < rules.n; i++) {
 		assert_int_equal(rules.v[i].type, KOBJ_NFT);
 		early += !strncmp(rules.v[i].nft.name, "kill_lan", 8);
@@ -1030,7 +1030,7 @@ static void bases(void **state)
 	/* before any policy exists */
 	assert_int_equal(p.v[0].type, KOBJ_HTHRESH);
 	plan_clear(&p);
-	assert_int_equal(plan_client_base(&p, NULL), 0);
+	assert_int_equal(plan_client_base(&p, NULL, NULL), 0);
 	assert_rule(&p, "client_input", "iifname \"anon*\" counter name drop_unasked drop\n");
 	const struct kobj_nft *judge = chain_named(&p, "kill_judge");
 	const char *last = "counter name drop_killed drop\n";
@@ -1056,6 +1056,40 @@ static void bases(void **state)
 		"ip6 saddr & ff00::ffff:0:0:0 == fd00::ffff:0:0:0 rt ipsec missing counter name drop_output drop\n");
 	assert_rule(&p, "client_passing", sources);
 	assert_rule(&p, "client_passing", "iifname \"circ0\" accept\n");
+}
+
+/* A hole for the directory: by TCP, with the mark that only we can give, to these addresses and ports. */
+static void directory_servers(void **state)
+{
+	(void)state;
+	static const struct endpoints servers = {
+		.v = { { .family = AF_INET, .a4 = { 0 }, .port = 9030 }, { .family = AF_INET6, .port = 80 } }, .n = 2
+	};
+	static const char *const judges[] = { "kill_judge", "kill_judge_narrow" };
+	struct endpoints at = servers;
+	_cleanup_plan_ struct plan p = { 0 }, none = { 0 }, rules = { 0 };
+	at.v[0].a4 = addr4("192.0.2.10");
+	at.v[1].a6 = addr6("2001:db8::10");
+	assert_int_equal(plan_client_base(&p, NULL, &at), 0);
+	assert_int_equal(plan_client_base(&none, NULL, NULL), 0);
+	for (size_t i = 0; i < 2; i++) {
+		assert_rule(&p, judges[i],
+			    "meta mark 0x616e0042 ip daddr . tcp dport { 192.0.2.10 . 9030 } accept\n"
+			    "meta mark 0x616e0042 ip6 daddr . tcp dport { 2001:db8::10 . 80 } accept\n");
+		assert_null(strstr(chain_named(&none, judges[i])->rules, "tcp"));
+		/* nothing else of the judge has changed */
+		assert_int_equal(strlen(chain_named(&p, judges[i])->rules) -
+					 strlen(chain_named(&none, judges[i])->rules),
+				 strlen("meta mark 0x616e0042 ip daddr . tcp dport { 192.0.2.10 . 9030 } accept\n"
+					"meta mark 0x616e0042 ip6 daddr . tcp dport { 2001:db8::10 . 80 } accept\n"));
+	}
+	/* the answers pass the check of their source */
+	assert_rule(&p, "client_asks", "meta mark 0x616e0042 meta l4proto { tcp, udp } ct mark set 0x616e0042\n");
+	assert_rule(&p, "client_answers", "meta l4proto { tcp, udp } ct mark 0x616e0042 meta mark set 0x616e0042\n");
+	assert_rule(&none, "client_answers", "meta l4proto udp ct mark 0x616e0042 meta mark set 0x616e0042\n");
+	/* also before anything else of anond runs */
+	assert_int_equal(plan_selection_rules(&rules, NULL, &at, &none), 0);
+	assert_rule(&rules, "kill_judge", "{ 192.0.2.10 . 9030 } accept\n");
 }
 
 /* The SAs of a circuit end a little later than it does. */
@@ -1101,6 +1135,7 @@ int main(void)
 		cmocka_unit_test(gateway_base),
 		cmocka_unit_test(gateway_circuit),
 		cmocka_unit_test(bases),
+		cmocka_unit_test(directory_servers),
 		cmocka_unit_test(expiry),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
