@@ -10,9 +10,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "anond/dir_servers.h"
 #include "circuit/origin.h"
 #include "circuit/relay.h"
+#include "directory/dir_servers.h"
 #include "directory/family.h"
 #include "directory/onion_keys.h"
 #include "lib/cleanup.h"

@@ -16,7 +16,7 @@
 #define FETCH_S 120u /* a consensus, through a slow circuit too */
 #define POST_S 30u
 #define ANSWER_MAX 1024u /* to a descriptor: a line, bytes */
-#define URL_MAX 224u
+#define PATH_TEXT_MAX 128u
 
 enum job {
 	JOB_DIFF,    /* the consensus, compressed with the one that we have */
@@ -120,11 +120,12 @@ static void on_done(void *ctx, const struct request_result *r);
 static int request(struct dir_client *d, struct request_spec *job, const char *path)
 {
 	const struct endpoint *at = &d->c.conf->servers.at.v[d->server];
-	char where[ENDPOINT_TEXT_MAX], url[URL_MAX];
+	char url[DIR_URL_MAX];
 	_cleanup_close_ int sock = -1;
+	int r = dir_url(at, path, url);
 
-	endpoint_format(at, where);
-	snprintf(url, sizeof(url), "http://%s" DIRHTTP_ROOT "%s", where, path);
+	if (r < 0)
+		return r;
 	job->program = d->c.conf->fetch_program;
 	job->url = url;
 	job->device = d->device[0] ? d->device : NULL;
@@ -139,21 +140,21 @@ static int request(struct dir_client *d, struct request_spec *job, const char *p
 }
 
 /* What of the path the server finds the difference by. */
-static void diff_path(const char *body, size_t len, char ret[URL_MAX / 2])
+static void diff_path(const char *body, size_t len, char ret[PATH_TEXT_MAX])
 {
 	uint8_t hash[32];
 	char hex[65];
 
 	crypto_generichash(hash, sizeof(hash), (const uint8_t *)body, len, NULL, 0);
 	sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
-	snprintf(ret, URL_MAX / 2, "consensus/from/%s.zst", hex);
+	snprintf(ret, PATH_TEXT_MAX, "consensus/from/%s.zst", hex);
 }
 
 static int ask_consensus(struct dir_client *d, bool whole)
 {
 	struct request_spec job = { .max = CONSENSUS_MAX, .zstd = true, .timeout_s = FETCH_S };
 	_cleanup_free_ char *body = NULL;
-	char path[URL_MAX / 2] = "consensus.zst";
+	char path[PATH_TEXT_MAX] = "consensus.zst";
 	size_t len = 0;
 
 	d->job = JOB_WHOLE;
@@ -298,18 +299,6 @@ static void consensus_done(struct dir_client *d, const struct request_result *r)
 
 /* ---- publishing ---- */
 
-/* An address of the authority: its only one, or the other one each time that it failed. */
-static size_t address_of(const struct dir_client *d, size_t authority)
-{
-	const struct dir_servers *s = &d->c.conf->servers;
-	size_t found[2] = { 0 }, n = 0;
-
-	for (size_t i = 0; i < s->at.n && n < 2; i++)
-		if (s->authority[i] == (int)authority)
-			found[n++] = i;
-	return n ? found[d->posts[authority].tries % n] : 0;
-}
-
 static void post_failed(struct dir_client *d, struct post *p, bool refused, const char *why)
 {
 	p->tries++;
@@ -350,7 +339,7 @@ static void look_for_posts(struct dir_client *d)
 			continue;
 		d->job = JOB_PUBLISH;
 		d->authority = i;
-		d->server = address_of(d, i);
+		d->server = dir_servers_of(&d->c.conf->servers, i, p->tries);
 		/* What changes meanwhile makes it due again. */
 		p->due_s = now_s + DIR_PUBLISH_S - rng_below(&rng_system, 3600);
 		r = publish(d);

@@ -30,7 +30,6 @@ struct authority {
 	const struct dirauth_config *conf;
 	const uint8_t *seed;
 	size_t self;
-	uint8_t keys[AUTHORITIES_MAX][32];
 	struct locations *locations;
 	struct roster *roster;
 	struct shelf *shelf;
@@ -184,7 +183,7 @@ static int make_vote(struct authority *a, uint64_t valid_after, char **ret, size
 
 	if (r < 0)
 		return error_set(err, r, "out of memory");
-	memcpy(v.authority, a->keys[a->self], sizeof(v.authority));
+	memcpy(v.authority, a->conf->authorities.keys[a->self], sizeof(v.authority));
 	r = vote_make(&v, a->seed, ret, ret_len, err);
 	if (r == 0)
 		log_info("vote for %zu relays", v.relays.n);
@@ -214,7 +213,7 @@ static void vote(struct authority *a)
 		r = round_add_vote(a->round, &text, len, &err);
 	if (r < 0)
 		log_err("no vote: %s", err.text);
-	hand_out_votes(a, a->keys[a->self]);
+	hand_out_votes(a, a->conf->authorities.keys[a->self]);
 }
 
 static void got_vote(struct authority *a, char **text, size_t len, const uint8_t key[32])
@@ -247,7 +246,7 @@ static void want_vote(void *ctx, const uint8_t authority[32], const uint8_t hash
 	struct round_vote v[2];
 
 	/* One that two votes are known of needs no third. */
-	if (authorities_find(&l->a->conf->authorities, authority) < 0 || round_has_vote(l->a->round, authority, hash) ||
+	if (dir_servers_find(&l->a->conf->authorities, authority) < 0 || round_has_vote(l->a->round, authority, hash) ||
 	    round_votes_of(l->a->round, authority, v) == 2)
 		return;
 	memcpy(w.authority, authority, sizeof(w.authority));
@@ -309,9 +308,10 @@ static void got_signatures(struct authority *a, size_t peer, const char *text, s
 	int r = round_add_signatures(a->round, text, len, &other, &err);
 
 	if (r < 0)
-		log_warn("signatures from authority %s: %s", name_of(a->keys[peer], name), err.text);
+		log_warn("signatures from authority %s: %s", name_of(a->conf->authorities.keys[peer], name), err.text);
 	if (other)
-		log_warn("authority %s has %zu signatures of another consensus", name_of(a->keys[peer], name), other);
+		log_warn("authority %s has %zu signatures of another consensus",
+			 name_of(a->conf->authorities.keys[peer], name), other);
 	if (r > 0)
 		hand_out_signatures(a);
 }
@@ -347,7 +347,7 @@ static int begin_round(struct authority *a, uint64_t valid_after)
 
 	if (a->round && round_valid_after(a->round) == valid_after)
 		return 0;
-	r = round_new(valid_after, (const uint8_t(*)[32])a->keys, a->conf->authorities.n, &round);
+	r = round_new(valid_after, a->conf->authorities.keys, a->conf->authorities.n_keys, &round);
 	if (r < 0) {
 		log_err("the next interval cannot begin: %s", strerror(-r));
 		return r;
@@ -406,7 +406,7 @@ static void keep(struct authority *a, enum phase phase)
 	case PHASE_LATE:
 		if (phase == PHASE_LATE && !is_published(a) && round_body(a->round, &ignored))
 			publish(a);
-		if (round_body(a->round, &ignored) && round_signed(a->round) < a->conf->authorities.n)
+		if (round_body(a->round, &ignored) && round_signed(a->round) < a->conf->authorities.n_keys)
 			ask(a, WISH_SIGNATURES);
 		break;
 	case PHASE_PUBLISH:
@@ -452,7 +452,8 @@ static void got(void *ctx, size_t peer, const struct wish *w, char **text, size_
 	switch (w->kind) {
 	case WISH_DESCRIPTORS:
 		r = roster_add_all(a->roster, *text, len, clock_wall_s(), &err);
-		log_debug("authority %s told of %d relays", name_of(a->keys[peer], name), r < 0 ? 0 : r);
+		log_debug("authority %s told of %d relays", name_of(a->conf->authorities.keys[peer], name),
+			  r < 0 ? 0 : r);
 		if (r != 0)
 			save_later(a);
 		break;
@@ -467,7 +468,8 @@ static void got(void *ctx, size_t peer, const struct wish *w, char **text, size_
 		break;
 	}
 	if (r < 0)
-		log_warn("authority %s sent something that cannot be read", name_of(a->keys[peer], name));
+		log_warn("authority %s sent something that cannot be read",
+			 name_of(a->conf->authorities.keys[peer], name));
 }
 
 static void failed(void *ctx, size_t peer, const struct wish *w, const char *why)
@@ -476,7 +478,8 @@ static void failed(void *ctx, size_t peer, const struct wish *w, const char *why
 	const struct authority *a = ctx;
 	char name[NAME_LEN];
 
-	log_warn("authority %s: no answer for %s: %s", name_of(a->keys[peer], name), what[w->kind], why);
+	log_warn("authority %s: no answer for %s: %s", name_of(a->conf->authorities.keys[peer], name), what[w->kind],
+		 why);
 }
 
 static const struct exchange_ops exchange_ops = { .got = got, .failed = failed };
@@ -554,7 +557,7 @@ static int prepare(struct authority *a, struct error *err)
 		return error_set(err, r, "%s", strerror(-r));
 	r = load_roster(a, err);
 	if (r == 0)
-		r = publisher_new(a->loop, a->shelf, a->conf, (const uint8_t(*)[32])a->keys, &a->publisher, err);
+		r = publisher_new(a->loop, a->shelf, a->conf, a->conf->authorities.keys, &a->publisher, err);
 	if (r < 0 || !a->conf->probe)
 		return r;
 	r = prober_new(a->loop, a->conf->probe_program, a->conf->interval / 2, a->roster, &a->prober);
@@ -572,9 +575,8 @@ int authority_new(struct ev_loop *loop, const struct dirauth_config *conf, const
 		return error_set(err, -ENOMEM, "out of memory");
 	crypto_sign_seed_keypair(key, secret, seed);
 	sodium_memzero(secret, sizeof(secret));
-	self = authorities_find(&conf->authorities, key);
+	self = dir_servers_find(&conf->authorities, key);
 	*a = (struct authority){ .loop = loop, .conf = conf, .seed = seed, .self = (size_t)self };
-	authorities_keys(&conf->authorities, a->keys);
 	ev_init(&a->clock, on_clock);
 	ev_timer_init(&a->save, on_save, SAVE_DELAY_S, 0.);
 	a->clock.data = a->save.data = a;

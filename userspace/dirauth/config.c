@@ -129,42 +129,38 @@ static int path_of(cfg_t *cfg, const char *name, char **ret, struct error *err)
 static int take_authorities(cfg_t *cfg, struct dirauth_config *conf, struct error *err)
 {
 	for (unsigned int i = 0; i < cfg_size(cfg, "authorities"); i++) {
-		int r = authorities_add(&conf->authorities, cfg_getnstr(cfg, "authorities", i));
+		const char *wrong = dir_servers_authority(&conf->authorities, cfg_getnstr(cfg, "authorities", i));
 
-		if (r < 0)
-			return error_set(err, -EINVAL, "authorities: number %u: %s", i + 1,
-					 r == -EEXIST	? "its key stands there already"
-					 : r == -ENOSPC ? "too many"
-							: "not KEY@ADDRESS:PORT,[ADDRESS6]:PORT");
+		if (wrong)
+			return error_set(err, -EINVAL, "authorities: number %u: %s", i + 1, wrong);
 	}
-	return conf->authorities.n ? 0 : error_set(err, -EINVAL, "authorities: missing");
+	return conf->authorities.n_keys ? 0 : error_set(err, -EINVAL, "authorities: missing");
 }
 
-/* The mapped form, so that one kind of address does for all. */
-static struct sockaddr_in6 mapped(const struct sockaddr_in *a)
+/* IPv4 in its mapped form, so that one kind of address does for all. */
+static struct sockaddr_in6 address_of(const struct endpoint *e)
 {
-	struct sockaddr_in6 ret = { .sin6_family = AF_INET6,
-				    .sin6_port = a->sin_port,
-				    .sin6_addr = { .s6_addr = { [10] = 0xff, [11] = 0xff } } };
+	struct sockaddr_in6 ret = { .sin6_family = AF_INET6, .sin6_port = htons(e->port), .sin6_addr = e->a6 };
 
-	memcpy(&ret.sin6_addr.s6_addr[12], &a->sin_addr, 4);
+	if (e->family == AF_INET) {
+		ret.sin6_addr = (struct in6_addr){ .s6_addr = { [10] = 0xff, [11] = 0xff } };
+		memcpy(&ret.sin6_addr.s6_addr[12], &e->a4, 4);
+	}
 	return ret;
 }
 
 static int take_listen(cfg_t *cfg, struct dirauth_config *conf, struct error *err)
 {
 	for (unsigned int i = 0; i < cfg_size(cfg, "listen"); i++) {
-		struct server s;
+		const char *text = cfg_getnstr(cfg, "listen", i);
+		struct endpoint e;
 
-		if (server_parse(cfg_getnstr(cfg, "listen", i), &s) < 0)
+		if (endpoint_parse(text, strlen(text), DIRHTTP_PORT, &e) < 0)
 			return error_set(err, -EINVAL, "listen: number %u is not ADDRESS:PORT or [ADDRESS6]:PORT",
 					 i + 1);
-		if (conf->n_listen + 2 > LISTEN_MAX)
+		if (conf->n_listen == LISTEN_MAX)
 			return error_set(err, -EINVAL, "listen: too many");
-		if (s.addr4.sin_family)
-			conf->listen[conf->n_listen++] = mapped(&s.addr4);
-		if (s.addr6.sin6_family)
-			conf->listen[conf->n_listen++] = s.addr6;
+		conf->listen[conf->n_listen++] = address_of(&e);
 	}
 	if (!conf->n_listen)
 		conf->listen[conf->n_listen++] =

@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 #include "directory/consensus.h"
+#include "directory/dir_servers.h"
 #include "directory/roster.h"
-#include "directory/servers.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
 
@@ -19,7 +19,7 @@
 
 struct dirauth_config {
 	char *key; /* path of the secret key */
-	struct authorities authorities;
+	struct dir_servers authorities;
 	struct sockaddr_in6 listen[LISTEN_MAX]; /* IPv4 mapped */
 	size_t n_listen;
 	char *state;

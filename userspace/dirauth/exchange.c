@@ -16,7 +16,7 @@
 struct peer {
 	struct exchange *x;
 	size_t place;
-	bool six; /* the address that is tried now */
+	unsigned int tries; /* that failed: by turns another address of it is asked */
 	struct request *request;
 	struct wish queue[QUEUE_MAX]; /* the first is under way, if anything is */
 	size_t n;
@@ -39,10 +39,9 @@ int exchange_new(struct ev_loop *loop, const struct dirauth_config *conf, size_t
 	if (!x)
 		return -ENOMEM;
 	*x = (struct exchange){ .loop = loop, .conf = conf, .self = self, .ops = ops, .ctx = ctx };
-	for (size_t i = 0; i < conf->authorities.n; i++) {
+	for (size_t i = 0; i < conf->authorities.n_keys; i++) {
 		x->peers[i].x = x;
 		x->peers[i].place = i;
-		x->peers[i].six = !conf->authorities.v[i].at.addr4.sin_family;
 	}
 	*ret = x;
 	return 0;
@@ -57,7 +56,7 @@ static void forget(struct peer *p)
 
 void exchange_forget(struct exchange *x)
 {
-	for (size_t i = 0; i < x->conf->authorities.n; i++)
+	for (size_t i = 0; i < x->conf->authorities.n_keys; i++)
 		forget(&x->peers[i]);
 }
 
@@ -109,10 +108,7 @@ static void on_done(void *ctx, const struct request_result *r)
 		next(p);
 	} else {
 		p->n = 0;
-		if (r->status == FETCH_NO_ANSWER) /* perhaps it answers at the other one */
-			p->six = !p->six && p->x->conf->authorities.v[p->place].at.addr6.sin6_family;
-		if (!p->six && !p->x->conf->authorities.v[p->place].at.addr4.sin_family)
-			p->six = true;
+		p->tries++;
 		p->x->ops->failed(p->x->ctx, p->place, &w, r->why);
 	}
 	free(text);
@@ -121,7 +117,8 @@ static void on_done(void *ctx, const struct request_result *r)
 static void next(struct peer *p)
 {
 	const struct dirauth_config *conf = p->x->conf;
-	char path[PATH_TEXT_MAX], url[SERVER_URL_MAX];
+	char path[PATH_TEXT_MAX], url[DIR_URL_MAX];
+	size_t at = dir_servers_of(&conf->authorities, p->place, p->tries);
 	struct request_spec q = { .program = conf->fetch, .url = url, .socket = -1 };
 	struct wish w;
 	int r;
@@ -132,7 +129,7 @@ static void next(struct peer *p)
 	q.max = path_of(&w, path);
 	q.zstd = w.kind == WISH_DESCRIPTORS || w.kind == WISH_VOTE;
 	q.timeout_s = (unsigned int)(timetable_step_ms(conf->interval) / 1000) + 1;
-	r = server_url(&conf->authorities.v[p->place].at, p->six, path, url);
+	r = dir_url(&conf->authorities.at.v[at], path, url);
 	if (r == 0)
 		r = request_start(p->x->loop, &q, on_done, p, &p->request);
 	if (r == 0)
@@ -153,6 +150,6 @@ void exchange_ask(struct exchange *x, size_t peer, const struct wish *w)
 
 void exchange_ask_all(struct exchange *x, const struct wish *w)
 {
-	for (size_t i = 0; i < x->conf->authorities.n; i++)
+	for (size_t i = 0; i < x->conf->authorities.n_keys; i++)
 		exchange_ask(x, i, w);
 }

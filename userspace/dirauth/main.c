@@ -134,7 +134,7 @@ static int run(struct program *p, struct error *err)
 		return r;
 	watch_signals(p);
 	log_notice("anon-dirauth %s: one of %zu authorities, a consensus each %u s", ANON_VERSION,
-		   p->conf->authorities.n, p->conf->interval);
+		   p->conf->authorities.n_keys, p->conf->interval);
 	ev_run(p->loop, 0);
 	return 0;
 }

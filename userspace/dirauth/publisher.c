@@ -120,7 +120,7 @@ static int archive(const struct publisher *p, struct error *err)
 static int check(const struct publisher *p, const char *text, size_t len, uint64_t *ret_valid_after, struct error *err)
 {
 	struct consensus c = { 0 };
-	int r = consensus_parse(text, len, p->keys, p->conf->authorities.n, &c, err);
+	int r = consensus_parse(text, len, p->keys, p->conf->authorities.n_keys, &c, err);
 
 	if (r < 0)
 		return r;

@@ -99,7 +99,8 @@ static void config(const char *text, size_t len)
 			abort();
 		return;
 	}
-	if (!conf->authorities.n || !conf->n_listen || conf->interval < 16 || conf->valid < 2 || conf->state[0] != '/')
+	if (!conf->authorities.n_keys || !conf->n_listen || conf->interval < 16 || conf->valid < 2 ||
+	    conf->state[0] != '/')
 		abort();
 	dirauth_config_free(conf);
 }

@@ -49,9 +49,10 @@ static void configuration(void **state)
 		{ LEAST "log-level = \"loud\"\n", "f: log-level: not one of error, warning, notice, info, debug" },
 		{ LEAST "state = \"/x", "f:4: premature end of file" },
 		{ LEAST "/* state", "f: it ends inside a string or a comment" },
-		{ "authorities = {\"x\"}\n", "f: authorities: number 1: not KEY@ADDRESS:PORT,[ADDRESS6]:PORT" },
+		{ "authorities = {\"x\"}\n", "f: authorities: number 1: not KEY@ADDRESS or KEY@ADDRESS,[ADDRESS6], "
+					     "each with :PORT behind it or not" },
 		{ "authorities = {\"" KEY "@192.0.2.1\", \"" KEY "@192.0.2.2\"}\n",
-		  "f: authorities: number 2: its key stands there already" },
+		  "f: authorities: number 2: named twice" },
 	};
 	struct dirauth_config *conf = taken(LEAST);
 	struct error err;
@@ -63,7 +64,7 @@ static void configuration(void **state)
 	assert_string_equal(conf->user, "anon-dirauth");
 	assert_null(conf->measurements);
 	dirauth_config_free(conf);
-	conf = taken(LEAST "listen = {\"192.0.2.7:80,[2001:db8::7]:81\"}\nguard-age = 0\nmeasurements = \"/m\"\n");
+	conf = taken(LEAST "listen = {\"192.0.2.7:80\", \"[2001:db8::7]:81\"}\nguard-age = 0\nmeasurements = \"/m\"\n");
 	assert_int_equal(conf->n_listen, 2);
 	assert_true(IN6_IS_ADDR_V4MAPPED(&conf->listen[0].sin6_addr) && conf->listen[0].sin6_port == htons(80));
 	assert_int_equal(conf->rules.guard_age, 0);

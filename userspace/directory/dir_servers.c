@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "anond/dir_servers.h"
+#include "directory/dir_servers.h"
 
+#include <errno.h>
 #include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base64.h"
@@ -71,6 +74,34 @@ const char *dir_servers_mirror(struct dir_servers *s, const char *text)
 	if (endpoint_parse(text, strlen(text), DIRHTTP_PORT, &e) < 0)
 		return "not an address such as 192.0.2.5:80 or [2001:db8::5]:80";
 	return add(s, &e, -1);
+}
+
+size_t dir_servers_of(const struct dir_servers *s, size_t authority, unsigned int tries)
+{
+	size_t found[2] = { 0 }, n = 0;
+
+	for (size_t i = 0; i < s->at.n && n < 2; i++)
+		if (s->authority[i] == (int)authority)
+			found[n++] = i;
+	return n ? found[tries % n] : 0;
+}
+
+int dir_url(const struct endpoint *at, const char *path, char ret[DIR_URL_MAX])
+{
+	char where[ENDPOINT_TEXT_MAX];
+
+	endpoint_format(at, where);
+	return snprintf(ret, DIR_URL_MAX, "http://%s" DIRHTTP_ROOT "%s", where, path) < (int)DIR_URL_MAX
+		       ? 0
+		       : -ENAMETOOLONG;
+}
+
+int dir_servers_find(const struct dir_servers *s, const uint8_t key[DIR_KEY_LEN])
+{
+	for (size_t i = 0; i < s->n_keys; i++)
+		if (memcmp(s->keys[i], key, DIR_KEY_LEN) == 0)
+			return (int)i;
+	return -ENOENT;
 }
 
 static int compare(const void *a, const void *b)
