@@ -309,6 +309,26 @@ static void on_over(void *ctx, struct onion *o, int code, const char *why, const
 		lead_over(cc, code, why);
 }
 
+/* When it has to be relieved because a relay of its path is going to end; UINT64_MAX: none is, that we know of. */
+static uint64_t leaves_at(const struct client_circuit *cc)
+{
+	const struct network *net = cc->env->net;
+	uint64_t now = clock_wall_s(), ends = UINT64_MAX, left_ms;
+
+	for (size_t i = 0; !cc->pinned && i < cc->hops; i++) {
+		const struct relay *r = network_find(net, &cc->lead->path[i].id);
+		uint64_t its = r ? net->traits[r - net->relays].ends : 0;
+
+		if (its && its < ends)
+			ends = its;
+	}
+	if (ends == UINT64_MAX)
+		return UINT64_MAX;
+	left_ms = ends > now + LEAVE_S ? (ends - now - LEAVE_S) * 1000 : 0;
+	return clock_monotonic_ms() + left_ms -
+	       rng_below(&rng_system, (uint32_t)(left_ms < 60000 ? left_ms : 60000) + 1);
+}
+
 /*
  * Half of what it has left to live, less a random part; what begins last in it has the rest. While the one before it is
  * still there it has to wait, and then it is less, a quarter of a lifetime at the least.
@@ -318,7 +338,20 @@ static uint64_t relieve_at(const struct client_circuit *cc)
 	uint64_t expires = origin_state(cc->lead->origin)->expires, now = clock_wall_s();
 	uint64_t left_ms = expires > now ? (expires - now) * 1000 : 0;
 
-	return clock_monotonic_ms() + left_ms / 2 - rng_below(&rng_system, (uint32_t)(left_ms / 8) + 1);
+	uint64_t at = clock_monotonic_ms() + left_ms / 2 - rng_below(&rng_system, (uint32_t)(left_ms / 8) + 1);
+	uint64_t leaves = leaves_at(cc);
+
+	return leaves < at ? leaves : at;
+}
+
+void client_circuit_network(struct client_circuit *cc)
+{
+	uint64_t leaves = client_circuit_is_open(cc) ? leaves_at(cc) : UINT64_MAX;
+
+	if (leaves >= cc->relieve_ms)
+		return;
+	cc->relieve_ms = leaves;
+	relieve_when_due(cc);
 }
 
 static void opened(struct client_circuit *cc)

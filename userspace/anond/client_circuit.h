@@ -26,6 +26,7 @@
 #define REBUILD_MAX_S 60  /* pause between attempts: 1, 2, 4, ... seconds up to this, less a random part of half */
 #define STEADY_MS 60000	  /* what was open for so long begins with the shortest pause again */
 #define HURRY_MS 1000	  /* at most so long after a change of the network */
+#define LEAVE_S 120	  /* before a relay's end that it announced, what begins goes by others */
 #define CLOSE_LINGER_S 1. /* a guard's link outlives its last circuit by this, so that DESTROY gets through */
 
 /* What the user asks of the path. */
@@ -120,7 +121,9 @@ int client_circuit_plan(const struct client_circuit *cc, struct plan *plan);
 int client_circuit_plan_selection(const struct client_circuit *cc, struct plan *plan);
 /* Somebody may have taken parts of it away: make them again, below the kill switch. What cannot be is built anew. */
 void client_circuit_repair(struct client_circuit *cc);
-/* The network may be another: no pause before the next attempt to build it again. */
+/* The relays of the network are others, or say other things: one of its path may be going to end. */
+void client_circuit_network(struct client_circuit *cc);
+/* The way to the network may be another: no pause before the next attempt to build it again. */
 void client_circuit_hurry(struct client_circuit *cc);
 /* Failed, or to be built again. */
 bool client_circuit_is_down(const struct client_circuit *cc);

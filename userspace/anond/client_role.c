@@ -399,6 +399,7 @@ void client_role_free(struct client_role *c, bool leave)
 int client_role_set_network(struct client_role *c, const struct network *net)
 {
 	struct path_wheel *wheel = NULL;
+	struct client_circuit *cc, *next;
 	int r = paths_turn(net, &wheel);
 
 	if (r == 0)
@@ -409,6 +410,8 @@ int client_role_set_network(struct client_role *c, const struct network *net)
 	}
 	c->env.net = c->c.net = net;
 	paths_set_network(c->env.paths, net, wheel);
+	HASH_ITER (hh, c->circuits, cc, next)
+		client_circuit_network(cc);
 	return 0;
 }
 

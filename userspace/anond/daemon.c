@@ -80,6 +80,9 @@ static int on_consensus(void *ctx, struct network *net, struct error *err)
 				      : "this relay is in the consensus");
 	if (d->client && waited)
 		client_role_network_changed(d->client);
+	/* Authorities may have taken it for dead; who comes itself counts again. */
+	if (d->keys && !listed(d))
+		dir_publish_now(d->dir);
 	return 0;
 }
 

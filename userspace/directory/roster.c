@@ -30,8 +30,12 @@ struct member {
 	size_t len;
 	struct server_descriptor d; /* facts_text is of text */
 	uint64_t known_since, probed;
-	/* What is kept of it beside its descriptor. failures: since it last answered. */
-	uint64_t posted, answered, failed, failures;
+	/*
+	 * What is kept of it beside its descriptor. wasted: when it last counted as running for having come itself and
+	 * did not answer, chances: how often, since it last answered.
+	 */
+	uint64_t posted, answered, wasted, chances;
+	bool silent; /* when it was last asked */
 	bool direct;
 	bool measured;
 	uint32_t kib;
@@ -107,13 +111,13 @@ static bool is_recent(uint64_t then, uint64_t now, uint64_t life)
 
 #define WAITS_MAX 24u
 
-/* It came anew itself, and not too soon after it failed. */
+/* It came anew itself, and not too soon after that was of no use. */
 static bool has_grace(const struct roster *r, const struct member *m, uint64_t now)
 {
-	uint64_t waits = m->failures < WAITS_MAX ? m->failures : WAITS_MAX;
+	uint64_t waits = m->chances < WAITS_MAX ? m->chances : WAITS_MAX;
 
 	return is_recent(m->posted, now, r->rules.probe_grace) &&
-	       (waits == 0 || m->posted > m->failed + waits * r->rules.probe_grace);
+	       (waits == 0 || m->posted > m->wasted + waits * r->rules.probe_grace);
 }
 
 static bool answers(const struct roster *r, const struct member *m, uint64_t now)
@@ -130,7 +134,7 @@ static bool gives_place(const struct roster *r, const struct member *m, uint64_t
 /* And what it claims: not before it was asked, for a key may be anybody's claim. */
 static bool gives_claims(const struct roster *r, const struct member *m, uint64_t now)
 {
-	return !is_valid(m, now) || (!answers(r, m, now) && m->failures != 0);
+	return !is_valid(m, now) || (!answers(r, m, now) && m->silent);
 }
 
 /* ---- claims ---- */
@@ -409,7 +413,7 @@ void roster_dump(const struct roster *r, FILE *f)
 
 	HASH_ITER (hh, r->members, m, next) {
 		fprintf(f, "relay %" PRIu64 " %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", m->known_since,
-			m->direct, m->posted, m->answered, m->failed, m->failures);
+			m->direct, m->posted, m->answered, m->wasted, m->chances);
 		fwrite(m->text, 1, m->len, f);
 	}
 }
@@ -431,9 +435,9 @@ static int load_line(struct document_reader *doc, struct member *ret, struct err
 	if (e == 0)
 		e = document_number(&line.words, 0, CLOCK_WALL_MAX, &ret->answered, err);
 	if (e == 0)
-		e = document_number(&line.words, 0, CLOCK_WALL_MAX, &ret->failed, err);
+		e = document_number(&line.words, 0, CLOCK_WALL_MAX, &ret->wasted, err);
 	if (e == 0)
-		e = document_number(&line.words, 0, CLOCK_WALL_MAX, &ret->failures, err);
+		e = document_number(&line.words, 0, CLOCK_WALL_MAX, &ret->chances, err);
 	if (e < 0 || line.words.s != line.words.end)
 		return error_set(err, -EINVAL, "a line `relay` that is none");
 	document_skip(doc, &line);
@@ -458,8 +462,8 @@ static int load_one(struct roster *r, struct document_text one, uint64_t now, st
 	m = find(r, &id);
 	m->posted = was.posted;
 	m->answered = was.answered;
-	m->failed = was.failed;
-	m->failures = was.failures;
+	m->wasted = was.wasted;
+	m->chances = was.chances;
 	return e;
 }
 
@@ -534,12 +538,15 @@ void roster_probed(struct roster *r, const struct relay_id *id, enum probe resul
 	if (!m)
 		return;
 	m->probed = now;
-	if (result == PROBE_ANSWERED) {
+	if (result == PROBE_UNKNOWN)
+		return;
+	m->silent = result == PROBE_SILENT;
+	if (!m->silent) {
 		m->answered = now;
-		m->failures = 0;
-	} else if (result == PROBE_SILENT) {
-		m->failed = now;
-		m->failures++;
+		m->chances = 0;
+	} else if (has_grace(r, m, now)) {
+		m->wasted = now;
+		m->chances++;
 	}
 }
 

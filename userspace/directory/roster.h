@@ -30,8 +30,8 @@ struct roster_rules {
 	size_t max;	     /* relays, 1..VOTE_RELAYS_MAX */
 	uint32_t probe_life; /* seconds for which an answer counts; 0: relays are not probed, all count as running */
 	/*
-	 * Seconds for which one counts as running that posted a descriptor anew, for what is in no consensus yet cannot
-	 * be probed; after each failure it has to wait so much longer before that counts again.
+	 * Seconds for which one counts as running that posted a descriptor anew, for what is in no consensus cannot be
+	 * probed. Who does not answer then has to wait so much longer, each time, before that counts again.
 	 */
 	uint32_t probe_grace;
 	/*
@@ -72,7 +72,7 @@ int roster_add(struct roster *r, const char *text, size_t len, const struct in6_
 int roster_add_all(struct roster *r, const char *text, size_t len, uint64_t now, struct error *err);
 
 /*
- * All of it, to be kept: before each descriptor a line "relay KNOWN-SINCE DIRECT POSTED ANSWERED FAILED FAILURES", with
+ * All of it, to be kept: before each descriptor a line "relay KNOWN-SINCE DIRECT POSTED ANSWERED WASTED CHANCES", with
  * seconds since 1970 UTC, or 0: never; DIRECT is 0 or 1. Errors are f's.
  * load passes over what is over or damaged; *ret_damaged: how many of these. -EINVAL: it is nothing of that kind.
  */

@@ -909,6 +909,28 @@ static void not_relieved(void **state)
 	assert_text(w, 1, "reason", "its lifetime is over");
 }
 
+/* One of its relays is going to end: the next one is tried long before half of its life is over. */
+static void moves_before_its_relay_ends(void **state)
+{
+	struct world *w = *state;
+	size_t notes;
+
+	append(w, json_pack("{s:{s:i, s:[s], s:i, s:b, s:o}}", "circuit", "id", 1, "to", TO, "hops", 3, "opened", 1,
+			    "open", left_open(w, 1, clock_wall_s() + 1000)));
+	start(w);
+	assert_text(w, 1, "state", "open");
+	notes = journal_mentions(w, "circuit\":");
+	assert_int_equal(client_role_set_network(w->role, w->net), 0);
+	assert_false(UNTIL(w, 1, journal_mentions(w, "circuit\":") > notes));
+	w->net->traits[4].ends = clock_wall_s() + LEAVE_S; /* not one of its own */
+	assert_int_equal(client_role_set_network(w->role, w->net), 0);
+	assert_false(UNTIL(w, 1, journal_mentions(w, "circuit\":") > notes));
+	w->net->traits[1].ends = clock_wall_s() + LEAVE_S;
+	assert_int_equal(client_role_set_network(w->role, w->net), 0);
+	assert_true(UNTIL(w, 4, journal_mentions(w, "circuit\":") > notes));
+	assert_text(w, 1, "state", "open");
+}
+
 static bool has_retired(struct world *w)
 {
 	json_t *body;
@@ -1496,6 +1518,7 @@ int main(void)
 		TEST(rebuilt_when_lost),
 		TEST(expired),
 		TEST(not_relieved),
+		TEST(moves_before_its_relay_ends),
 		TEST(two_at_once),
 		TEST(retired_expired_meanwhile),
 		TEST(lead_lost_before_retired),

@@ -282,8 +282,12 @@ static void grace(void **state)
 	VOTES(r, T0 + 8 * HOUR, 0);
 	roster_probed(r, &one, PROBE_ANSWERED, T0 + 8 * HOUR);
 	VOTES(r, T0 + 8 * HOUR, 1);
-	VOTES(r, T0 + 9 * HOUR, 1); /* the grace of what it posted last */
-	VOTES(r, T0 + 10 * HOUR, 0);
+	/* One that answered and is away for long has wasted nothing: when it comes back it counts at once. */
+	for (uint64_t t = T0 + 11 * HOUR; t < T0 + 20 * HOUR; t += HOUR)
+		roster_probed(r, &one, PROBE_SILENT, t);
+	VOTES(r, T0 + 20 * HOUR, 0);
+	add(r, (struct test_relay){ .id = 1, .published = T0 + 20 * HOUR }, true, T0 + 20 * HOUR);
+	VOTES(r, T0 + 20 * HOUR, 1);
 	roster_free(r);
 }
 
