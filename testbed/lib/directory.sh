@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Guest side: a network whose relays are listed by authorities: their keys, configurations and processes.
 
-INTERVAL=${INTERVAL:-32} # seconds from one consensus to the next
+INTERVAL=${INTERVAL:-48} # seconds from one consensus to the next
 
 authority_hosts() {
 	local h
@@ -10,7 +10,7 @@ authority_hosts() {
 
 # The line that all have, of authorities and of anond alike.
 authorities_conf() {
-	local h list=()
+	local h list=() IFS=$' \t\n'
 	for h in $(authority_hosts); do list+=("\"$(cat "$NET/$h.key.pub")@${ADDR4[$h]}:9030\""); done
 	local IFS=,
 	echo "authorities = {${list[*]}}"
@@ -32,7 +32,7 @@ C
 
 # What a relay says of itself.
 self_conf() { # HOST
-	local list=()
+	local list=() IFS=$' \t\n'
 	[ -z "${ADDR4[$1]:-}" ] || list+=("\"${ADDR4[$1]}\"")
 	[ -z "${ADDR6[$1]:-}" ] || list+=("\"${ADDR6[$1]}\"")
 	local IFS=,
@@ -59,13 +59,16 @@ authority_make() { # HOST
 
 # Keys of all, and what authorities are started with.
 directory_make() {
-	local h f
+	local h f jobs=()
 	getent passwd anon-dirauth >/dev/null ||
 		useradd --system --user-group --groups anond --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin anon-dirauth || return 1
 	for h in $(authority_hosts); do anonctl key authority "$NET/$h.key" || return 1; done
 	for h in $(authority_hosts); do authority_make "$h" || return 1; done
 	for f in $(printf '%s\n' "${FAMILY[@]}" | sort -u); do anonctl key family "$NET/$f.key" || return 1; done
-	for h in $(anon_hosts); do ! has_role "$h" relay || relay_keys "$h" || return 1; done
+	for h in $(anon_hosts); do
+		! has_role "$h" relay || { relay_keys "$h" & jobs+=($!); }
+	done
+	for h in "${jobs[@]}"; do wait "$h" || return 1; done
 }
 
 dirauth_start() { # HOST

@@ -487,6 +487,10 @@ static int build(struct client_circuit *cc, struct onion **ret, uint64_t *ret_wa
 	int r;
 
 	r = network_usable(cc->env->net, clock_wall_s(), err);
+	if (r < 0 && cc->env->conf->servers.n_keys) { /* a consensus may come at any time */
+		*ret_wait = CONSENSUS_WAIT_S;
+		return -EAGAIN;
+	}
 	if (r < 0)
 		return r;
 	r = choose(cc, path, ret_wait, err);

@@ -20,14 +20,15 @@
 #include "model/path_rules.h"
 #include "model/selection.h"
 
-#define ATTEMPTS_MAX 3	  /* paths tried until the first opens; a pinned path is tried once */
-#define SUSPECTS_MAX 15	  /* relays kept out of the next path, but for its guard; the oldest go first */
-#define CIRCUITS_MAX 256  /* circuits of this host at once */
-#define REBUILD_MAX_S 60  /* pause between attempts: 1, 2, 4, ... seconds up to this, less a random part of half */
-#define STEADY_MS 60000	  /* what was open for so long begins with the shortest pause again */
-#define HURRY_MS 1000	  /* at most so long after a change of the network */
-#define LEAVE_S 120	  /* before a relay's end that it announced, what begins goes by others */
-#define CLOSE_LINGER_S 1. /* a guard's link outlives its last circuit by this, so that DESTROY gets through */
+#define ATTEMPTS_MAX 3	    /* paths tried until the first opens; a pinned path is tried once */
+#define SUSPECTS_MAX 15	    /* relays kept out of the next path, but for its guard; the oldest go first */
+#define CIRCUITS_MAX 256    /* circuits of this host at once */
+#define REBUILD_MAX_S 60    /* pause between attempts: 1, 2, 4, ... seconds up to this, less a random part of half */
+#define STEADY_MS 60000	    /* what was open for so long begins with the shortest pause again */
+#define HURRY_MS 1000	    /* at most so long after a change of the network */
+#define CONSENSUS_WAIT_S 10 /* between looks whether there is one; when one comes, it is known at once */
+#define LEAVE_S 120	    /* before a relay's end that it announced, what begins goes by others */
+#define CLOSE_LINGER_S 1.   /* a guard's link outlives its last circuit by this, so that DESTROY gets through */
 
 /* What the user asks of the path. */
 struct path_asked {

@@ -158,9 +158,9 @@ static void req_up(struct daemon *d, struct control_conn *conn, const json_t *ar
 {
 	struct error err = { "" };
 
-	if (d->client && network_usable(d->net, clock_wall_s(), &err) < 0)
-		control_error(conn, REPLY_UNREACHABLE, "%s%s%s", err.text, d->dir ? ": " : "",
-			      d->dir ? dir_client_wrong(d->dir) : "");
+	/* With authorities it waits for a consensus, blocked. */
+	if (d->client && !d->dir && network_usable(d->net, clock_wall_s(), &err) < 0)
+		control_error(conn, REPLY_UNREACHABLE, "%s", err.text);
 	else
 		need_client(d, conn, args, client_role_up);
 }

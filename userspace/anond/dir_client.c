@@ -117,26 +117,27 @@ static int marked_socket(uint8_t family)
 
 static void on_done(void *ctx, const struct request_result *r);
 
-static int request(struct dir_client *d, struct request_spec *job, const char *path)
+static int request(struct dir_client *d, const struct request_spec *what, const char *path)
 {
 	const struct endpoint *at = &d->c.conf->servers.at.v[d->server];
 	char url[DIR_URL_MAX];
 	_cleanup_close_ int sock = -1;
+	struct request_spec job = *what;
 	int r = dir_url(at, path, url);
 
 	if (r < 0)
 		return r;
-	job->program = d->c.conf->fetch_program;
-	job->url = url;
-	job->device = d->device[0] ? d->device : NULL;
-	job->socket = -1;
-	if (d->c.way && !job->device) {
+	job.program = d->c.conf->fetch_program;
+	job.url = url;
+	job.device = d->device[0] ? d->device : NULL;
+	job.socket = -1;
+	if (d->c.way && !job.device) {
 		sock = marked_socket(at->family);
 		if (sock < 0)
 			return -errno;
-		job->socket = sock;
+		job.socket = sock;
 	}
-	return request_start(d->c.loop, job, on_done, d, &d->fetch);
+	return request_start(d->c.loop, &job, on_done, d, &d->fetch);
 }
 
 /* What of the path the server finds the difference by. */

@@ -736,7 +736,7 @@ int main(int argc, char **argv)
 	if (mode == MODE_BLOCK)
 		return block(config, true);
 	r = load(&d, config, &err);
-	if (r == 0)
+	if (r >= 0)
 		r = account_find(d.conf->user, d.conf->group, &account, &err);
 	status = load_status(mode, r);
 	if (r < 0)

@@ -387,12 +387,12 @@ static void keep(struct authority *a, enum phase phase)
 {
 	size_t ignored;
 
-	exchange_forget(a->exchange);
 	switch (phase) {
 	case PHASE_GATHER:
 		gather(a);
 		break;
 	case PHASE_VOTE:
+		exchange_forget(a->exchange); /* votes come before descriptors that are late */
 		vote(a);
 		break;
 	case PHASE_COLLECT:
@@ -400,6 +400,7 @@ static void keep(struct authority *a, enum phase phase)
 		ask(a, WISH_VOTES);
 		break;
 	case PHASE_COMPUTE:
+		exchange_forget(a->exchange);
 		sign(a);
 		break;
 	case PHASE_SIGN:

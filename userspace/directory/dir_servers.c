@@ -26,10 +26,11 @@ static const char *add(struct dir_servers *s, const struct endpoint *e, int auth
 
 static const char *add_key(struct dir_servers *s, const char *text, size_t len)
 {
-	uint8_t *key = s->keys[s->n_keys];
+	uint8_t *key;
 
-	if (s->n_keys == AUTHORITIES_MAX)
+	if (s->n_keys >= AUTHORITIES_MAX)
 		return "more than 16 authorities";
+	key = s->keys[s->n_keys];
 	if (base64_parse(text, len, key, DIR_KEY_LEN) < 0 || sodium_is_zero(key, DIR_KEY_LEN))
 		return "the key is not 32 bytes in base64";
 	for (size_t i = 0; i < s->n_keys; i++)

@@ -21,7 +21,7 @@ void family_proof_format(const struct family_proof *f, char ret[FAMILY_PROOF_TEX
 int family_proof_parse(const char *text, struct family_proof *ret)
 {
 	const char *colon = strchr(text, ':');
-	struct family_proof f;
+	struct family_proof f = { .key = { 0 } };
 
 	if (!colon || base64_parse(text, (size_t)(colon - text), f.key, sizeof(f.key)) < 0 ||
 	    base64_parse(colon + 1, strlen(colon + 1), f.proof, sizeof(f.proof)) < 0)

@@ -18,7 +18,7 @@ int sandbox_drop(void);
  * them is not open.
  */
 int sandbox_descriptors(int *socket);
-/* When what is given there (as /dev/stdin) was read: standard input is /dev/null. */
+/* When what is given there (/proc/self/fd/0) was read: standard input is /dev/null. */
 int sandbox_input(void);
 /* Bytes that standard output takes if it is a file, bytes of memory beyond what a small program has; few descriptors.
  */

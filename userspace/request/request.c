@@ -55,7 +55,7 @@ static int command_of(const struct request_spec *s, struct command *c)
 	if (s->zstd)
 		add(c, "--zstd", NULL);
 	if (s->input)
-		add(c, s->post ? "--post" : "--prefix", "/dev/stdin");
+		add(c, s->post ? "--post" : "--prefix", "/proc/self/fd/0");
 	if (s->device)
 		add(c, "--device", s->device);
 	if (s->socket >= 0)

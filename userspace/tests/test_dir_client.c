@@ -328,7 +328,7 @@ static void first_and_next(void **state)
 	run(w, 2, 0);
 	assert_int_equal(w->net->n_relays, 3);
 	calls = get("calls");
-	assert_non_null(strstr(calls, "--timeout 120 --zstd --prefix /dev/stdin http://"));
+	assert_non_null(strstr(calls, "--timeout 120 --zstd --prefix /proc/self/fd/0 http://"));
 	assert_non_null(strstr(calls, "/anond/1/consensus/from/"));
 	assert_true(strstr(strstr(calls, "consensus/from/"), "consensus.zst") != NULL);
 	free(calls);
@@ -578,7 +578,7 @@ static void relay_publishes(void **state)
 	}
 	assert_null(strstr(calls, "192.0.2.4:9030/anond/1/descriptor")); /* a mirror's business it is not */
 	assert_null(strstr(calls, "--socket"));
-	assert_non_null(strstr(calls, "--timeout 30 --post /dev/stdin "));
+	assert_non_null(strstr(calls, "--timeout 30 --post /proc/self/fd/0 "));
 	free(calls);
 	posted = get("posted");
 	if (server_descriptor_parse(posted, strlen(posted), &d, &err) < 0)

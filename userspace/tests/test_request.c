@@ -132,11 +132,11 @@ static void has_what_it_is_given(void **state)
 	assert_int_equal(atoi(s.data), sizeof(input));
 	assert_non_null(strstr(s.data, "socket:["));
 	assert_null(strstr(s.data, "more"));
-	assert_non_null(strstr(s.data, "--prefix /dev/stdin --socket 3 http"));
+	assert_non_null(strstr(s.data, "--prefix /proc/self/fd/0 --socket 3 http"));
 	free(s.data);
 	q.post = true;
 	s = run(&q);
-	assert_non_null(strstr(s.data, "--post /dev/stdin --socket 3 http"));
+	assert_non_null(strstr(s.data, "--post /proc/self/fd/0 --socket 3 http"));
 	free(s.data);
 	close(secret);
 	close(sock);
