@@ -30,18 +30,30 @@ static bool set(ZSTD_CCtx *c, ZSTD_cParameter what, int value)
 	return !ZSTD_isError(ZSTD_CCtx_setParameter(c, what, value));
 }
 
+static bool prepare(ZSTD_CCtx *c, size_t len, const char *prefix, size_t prefix_len)
+{
+	if (!set(c, ZSTD_c_compressionLevel, LEVEL) || !set(c, ZSTD_c_checksumFlag, 1) ||
+	    !set(c, ZSTD_c_windowLog, window_log(len + prefix_len)))
+		return false;
+	return !prefix_len || (set(c, ZSTD_c_enableLongDistanceMatching, 1) &&
+			       !ZSTD_isError(ZSTD_CCtx_refPrefix(c, prefix, prefix_len)));
+}
+
 struct page *press(const char *text, size_t len, const char *prefix, size_t prefix_len, uint32_t max_age)
 {
 	_cleanup_(cleanup_cctx) ZSTD_CCtx *c = ZSTD_createCCtx();
 	size_t room = ZSTD_compressBound(len), n;
-	_cleanup_free_ char *out = malloc(room);
+	struct page *page = NULL;
+	char *out;
 
-	if (!c || !out || !set(c, ZSTD_c_compressionLevel, LEVEL) || !set(c, ZSTD_c_checksumFlag, 1) ||
-	    !set(c, ZSTD_c_windowLog, window_log(len + prefix_len)))
+	if (!c || !prepare(c, len, prefix, prefix_len))
 		return NULL;
-	if (prefix_len &&
-	    (!set(c, ZSTD_c_enableLongDistanceMatching, 1) || ZSTD_isError(ZSTD_CCtx_refPrefix(c, prefix, prefix_len))))
+	out = malloc(room);
+	if (!out)
 		return NULL;
 	n = ZSTD_compress2(c, out, room, text, len);
-	return ZSTD_isError(n) ? NULL : page_new(out, n, true, max_age);
+	if (!ZSTD_isError(n))
+		page = page_new(out, n, true, max_age);
+	free(out);
+	return page;
 }

@@ -67,14 +67,14 @@ int roster_new(const struct roster_rules *rules, struct roster **ret)
 static void unclaim(struct roster *r, struct member *m)
 {
 	for (size_t i = 0; i < m->n_claims; i++)
-		HASH_DEL(r->claims, &m->claims[i]);
+		HASH_DEL(r->claims, &m->claims[i]); /* NOLINT(clang-analyzer-core.NullDereference): inside uthash */
 	m->n_claims = 0;
 }
 
 static void drop(struct roster *r, struct member *m)
 {
 	unclaim(r, m);
-	HASH_DEL(r->members, m);
+	HASH_DEL(r->members, m); /* NOLINT(clang-analyzer-core.NullDereference): inside uthash */
 	free(m->text);
 	free(m);
 }

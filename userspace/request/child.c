@@ -270,30 +270,51 @@ static int start(struct child *c, const struct child_spec *spec, int out, int sa
 	return e;
 }
 
+/* Takes the ends that are ours, unless it fails. */
+static int start_with(struct child *c, const struct child_spec *spec, int out[2], int say[2])
+{
+	_cleanup_close_ int out0 = out[0], out1 = out[1], say0 = say[0], say1 = say[1];
+	int r = fcntl(out0, F_SETFL, O_NONBLOCK) < 0 || fcntl(say0, F_SETFL, O_NONBLOCK) < 0
+			? -errno
+			: start(c, spec, out1, say1);
+
+	if (r < 0)
+		return r;
+	c->out = steal_fd(&out0);
+	c->say = steal_fd(&say0);
+	return 0;
+}
+
+static int with_pipes(struct child *c, const struct child_spec *spec)
+{
+	int out[2], say[2];
+
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return -errno;
+	if (pipe2(say, O_CLOEXEC) < 0) {
+		int r = -errno;
+
+		close(out[0]);
+		close(out[1]);
+		return r;
+	}
+	return start_with(c, spec, out, say);
+}
+
 int child_start(struct ev_loop *loop, const struct child_spec *spec, child_done *done, void *ctx, struct child **ret)
 {
-	_cleanup_free_ struct child *c = calloc(1, sizeof(*c));
-	_cleanup_close_ int out0 = -1, out1 = -1, say0 = -1, say1 = -1;
-	int out[2], say[2], e;
+	struct child *c = calloc(1, sizeof(*c));
+	int r;
 
 	if (!c)
 		return -ENOMEM;
-	if (pipe2(out, O_CLOEXEC) < 0)
-		return -errno;
-	out0 = out[0], out1 = out[1];
-	if (pipe2(say, O_CLOEXEC) < 0)
-		return -errno;
-	say0 = say[0], say1 = say[1];
-	if (fcntl(out0, F_SETFL, O_NONBLOCK) < 0 || fcntl(say0, F_SETFL, O_NONBLOCK) < 0)
-		return -errno;
 	*c = (struct child){ .loop = loop, .done = done, .ctx = ctx, .max = spec->max };
-	e = start(c, spec, out1, say1);
-	if (e < 0)
-		return e;
-	c->out = steal_fd(&out0);
-	c->say = steal_fd(&say0);
+	r = with_pipes(c, spec);
+	if (r < 0) {
+		free(c);
+		return r;
+	}
 	watch(c, spec->timeout_s);
 	*ret = c;
-	c = NULL;
 	return 0;
 }
