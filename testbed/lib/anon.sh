@@ -92,7 +92,7 @@ charon_start() { # HOST
 	# shellcheck disable=SC2016
 	on "$1" sh -c 'exec "$0" >>/var/log/charon.log 2>&1' "$TREE/scripts/anon-charon" &
 	echo $! >"$BED/charon.$1"
-	wait_for 20 vici_listens "$1"
+	wait_for 60 vici_listens "$1" # a dozen may start at once
 }
 # The socket itself: the file of one that was killed stays until the next takes its place.
 vici_listens() { grep -q ' 00010000 .* /run/charon.anond.vici$' "/proc/$(cat "$BED/pid/$1")/net/unix"; } # HOST
