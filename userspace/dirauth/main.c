@@ -74,7 +74,8 @@ static int become(const char *user, struct error *err)
 	pw = getpwnam(user);
 	if (!pw || pw->pw_uid == 0)
 		return error_set(err, -ENOENT, "user %s: there is none, or it is root", user);
-	if (setgroups(0, NULL) < 0 || setgid(pw->pw_gid) < 0 || setuid(pw->pw_uid) < 0)
+	/* Its groups too: by one of them it may ask the anond beside it to probe. */
+	if (initgroups(user, pw->pw_gid) < 0 || setgid(pw->pw_gid) < 0 || setuid(pw->pw_uid) < 0)
 		return error_set(err, -errno, "user %s: %s", user, strerror(errno));
 	return 0;
 }

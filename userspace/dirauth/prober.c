@@ -33,13 +33,21 @@ struct prober {
 
 static enum probe meaning(const struct child_result *r)
 {
-	if (r->how == CHILD_TOO_LATE)
-		return PROBE_SILENT;
 	if (r->how != CHILD_EXITED)
 		return PROBE_UNKNOWN;
 	return r->status == PROBER_EXIT_ANSWERED ? PROBE_ANSWERED
 	       : r->status == PROBER_EXIT_SILENT ? PROBE_SILENT
 						 : PROBE_UNKNOWN;
+}
+
+/* Said when it changes. */
+static void tell(struct prober *p, bool works, const char *why)
+{
+	if (works && p->complained)
+		log_notice("relays are probed again");
+	if (!works && !p->complained)
+		log_err("a relay cannot be probed: %s", why);
+	p->complained = !works;
 }
 
 static void on_done(void *ctx, const struct child_result *r)
@@ -48,8 +56,7 @@ static void on_done(void *ctx, const struct child_result *r)
 
 	run->child = NULL;
 	roster_probed(run->prober->roster, &run->id, meaning(r), clock_wall_s());
-	if (meaning(r) == PROBE_UNKNOWN)
-		log_debug("a relay could not be probed: %s", r->why);
+	tell(run->prober, meaning(r) != PROBE_UNKNOWN, r->why);
 	free(r->data);
 }
 
@@ -75,9 +82,8 @@ static void try_next(struct prober *p, struct probe_run *run)
 		return;
 	roster_probed(p->roster, &id, PROBE_UNKNOWN, now);
 	r = start(p, run, &id);
-	if (r < 0 && !p->complained)
-		log_err("relays cannot be probed: %s: %s", p->program, strerror(-r));
-	p->complained = r < 0;
+	if (r < 0)
+		tell(p, false, strerror(-r));
 }
 
 static void on_look(struct ev_loop *loop, ev_timer *w, int events)

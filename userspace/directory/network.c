@@ -325,6 +325,8 @@ int network_usable(const struct network *net, uint64_t now_s, struct error *err)
 		return error_set(err, -ESTALE, "there is no consensus yet");
 	if (net->valid_until <= now_s)
 		return error_set(err, -ESTALE, "what is known of the network has expired");
+	if (net->n_relays == 0) /* what authorities say of a network that only begins */
+		return error_set(err, -ENOENT, "there are no relays");
 	return 0;
 }
 

@@ -46,6 +46,7 @@ struct member {
 
 struct roster {
 	struct roster_rules rules;
+	uint64_t told; /* when a probe last said that a relay answers or does not; 0: never */
 	struct member *members;
 	struct claim *claims;
 };
@@ -120,9 +121,12 @@ static bool has_grace(const struct roster *r, const struct member *m, uint64_t n
 	       (waits == 0 || m->posted > m->wasted + waits * r->rules.probe_grace);
 }
 
+/* Answers age while probes tell something: when they do not, who probes is at fault and not the relays. */
 static bool answers(const struct roster *r, const struct member *m, uint64_t now)
 {
-	return r->rules.probe_life == 0 || is_recent(m->answered, now, r->rules.probe_life) || has_grace(r, m, now);
+	uint64_t told = r->told < now ? r->told : now;
+
+	return r->rules.probe_life == 0 || is_recent(m->answered, told, r->rules.probe_life) || has_grace(r, m, now);
 }
 
 /* Whether its place is free for another one that can show more. */
@@ -462,6 +466,8 @@ static int load_one(struct roster *r, struct document_text one, uint64_t now, st
 	m = find(r, &id);
 	m->posted = was.posted;
 	m->answered = was.answered;
+	if (m->answered > r->told)
+		r->told = m->answered;
 	m->wasted = was.wasted;
 	m->chances = was.chances;
 	return e;
@@ -540,6 +546,7 @@ void roster_probed(struct roster *r, const struct relay_id *id, enum probe resul
 	m->probed = now;
 	if (result == PROBE_UNKNOWN)
 		return;
+	r->told = now;
 	m->silent = result == PROBE_SILENT;
 	if (!m->silent) {
 		m->answered = now;

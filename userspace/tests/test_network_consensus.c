@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,22 @@ static void taken_over(void **state)
 	assert_int_equal(net->traits[4].exit6.n, 1);
 	assert_null(network_find(net, &(struct relay_id){ { 1 } }));
 	done(&c, net);
+}
+
+/* Of a network that only begins no path can be made, nor of one whose time is over: what waits goes on waiting. */
+static void usable(void **state)
+{
+	struct consensus none = make(0), one = make(1);
+	struct network *net = turn(&none);
+	struct error err;
+
+	(void)state;
+	assert_int_equal(network_usable(net, 1700000000, &err), -ENOENT);
+	done(&none, net);
+	net = turn(&one);
+	assert_int_equal(network_usable(net, 1700000000, &err), 0);
+	assert_int_equal(network_usable(net, 1700010800, &err), -ESTALE);
+	done(&one, net);
 }
 
 /* Whoever shares something is out, all of them; nobody else is. */
@@ -169,6 +186,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(taken_over),
+		cmocka_unit_test(usable),
 		cmocka_unit_test(shared),
 		cmocka_unit_test(many),
 	};

@@ -248,6 +248,10 @@ static void probes(void **state)
 	VOTES(r, T0 + 2, 1);
 	roster_probed(r, &one, PROBE_SILENT, T0 + 3);
 	VOTES(r, T0 + HOUR, 1);
+	/* As long as no probe tells anything, nobody grows old by it. */
+	roster_probed(r, &one, PROBE_UNKNOWN, T0 + HOUR);
+	VOTES(r, T0 + DAY - 1, 1);
+	roster_probed(r, &two, PROBE_SILENT, T0 + HOUR + 1);
 	VOTES(r, T0 + HOUR + 1, 0);
 	/* A clock that was set back: an answer of long after now is none. */
 	roster_probed(r, &two, PROBE_ANSWERED, T0 + 5 * HOUR);
@@ -416,6 +420,7 @@ static void a_restart_forgets_nothing(void **state)
 	r = roster_of((struct roster_rules){ .max = 10, .probe_life = HOUR });
 	assert_int_equal(roster_load(r, text, len, T0 + HOUR, &damaged, &err), 0);
 	VOTES(r, T0 + HOUR, 1);
+	VOTES(r, T0 + 2 * HOUR, 1); /* for since then nobody was probed */
 	roster_free(r);
 	/* What was over long ago goes, what is damaged is counted and takes no other with it. */
 	r = roster_of((struct roster_rules){ .max = 10 });
