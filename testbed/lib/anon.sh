@@ -144,9 +144,11 @@ each_anon_host() { # FUNCTION
 	return $bad
 }
 
+# Those of the role late are started by the scenario.
+anon_begin() { has_role "$1" late || anon_start "$1"; }
 anon_up() {
 	anon_built || { echo "build/anond, build/anonctl or scripts/anon-charon is missing: run make"; return 1; }
-	anon_user && anon_configure && dirauths_start && each_anon_host anon_start
+	anon_user && anon_configure && dirauths_start && each_anon_host anon_begin
 }
 
 # A relay that is stopped with a circuit leaves it in the kernel, on purpose: the last word of who closed one may be under way.

@@ -2,6 +2,8 @@
 # Guest side: a network whose relays are listed by authorities: their keys, configurations and processes.
 
 INTERVAL=${INTERVAL:-48} # seconds from one consensus to the next
+declare -gA DIRPORT=()   # of authorities that are not at 9030
+authority_port() { DIRPORT[$1]=$2; } # HOST PORT
 
 authority_hosts() {
 	local h
@@ -11,17 +13,17 @@ authority_hosts() {
 # The line that all have, of authorities and of anond alike.
 authorities_conf() {
 	local h list=() IFS=$' \t\n'
-	for h in $(authority_hosts); do list+=("\"$(cat "$NET/$h.key.pub")@${ADDR4[$h]}:9030\""); done
+	for h in $(authority_hosts); do list+=("\"$(cat "$NET/$h.key.pub")@${ADDR4[$h]}:${DIRPORT[$h]:-9030}\""); done
 	local IFS=,
 	echo "authorities = {${list[*]}}"
 }
 
-dirauth_conf() { # HOST
+dirauth_conf() { # HOST [STATE]
 	authorities_conf
 	cat <<C
 key = "/etc/anond/authority"
-listen = {"${ADDR4[$1]}:9030"}
-state = "/var/lib/anond/dirauth"
+listen = {"${ADDR4[$1]}:${DIRPORT[$1]:-9030}"}
+state = "/var/lib/anond/${2:-dirauth}"
 user = "anon-dirauth"
 interval = $INTERVAL
 guard-age = 0
@@ -49,12 +51,12 @@ relay_keys() { # HOST
 		gojq -r .identity >"$NET/$1.identity"
 }
 
-authority_make() { # HOST
+authority_make() { # HOST [STATE]
 	local etc
 	etc=$(etc_of "$1")
 	cp "$NET/$1.key" "$etc/authority" &&
-		dirauth_conf "$1" >"$etc/anon-dirauth.conf" &&
-		on "$1" install -d -o anon-dirauth -m 700 /var/lib/anond/dirauth
+		dirauth_conf "$1" "${2:-}" >"$etc/anon-dirauth.conf" &&
+		on "$1" install -d -o anon-dirauth -m 700 "/var/lib/anond/${2:-dirauth}"
 }
 
 # Keys of all, and what authorities are started with.
@@ -71,9 +73,9 @@ directory_make() {
 	for h in "${jobs[@]}"; do wait "$h" || return 1; done
 }
 
-dirauth_start() { # HOST
+dirauth_start() { # HOST [NAME OF THE PROCESS]
 	on "$1" sh -c 'exec anon-dirauth --config /etc/anond/anon-dirauth.conf >>/var/log/dirauth.log 2>&1' &
-	echo $! >"$BED/dirauth.$1"
+	echo $! >"$BED/${2:-dirauth}.$1"
 }
 dirauths_start() { local h; for h in $(authority_hosts); do dirauth_start "$h"; done; }
 dirauths_stop() {
@@ -85,5 +87,6 @@ dirauths_stop() {
 # What an authority hands out.
 directory_get() { on "$1" curl -s --max-time 3 "http://${ADDR4[$1]}:9030/anond/1/$2"; } # HOST PATH
 consensus_relays() { directory_get "$1" consensus | sed -n 's/^name //p' | sort | xargs; } # HOST
+consensus_votes() { directory_get "$1" consensus | sed -n 's/^votes //p' | wc -w; } # HOST: twice as many
 consensus_signatures() { directory_get "$1" consensus | grep -c '^signature '; } # HOST
 valid_after() { directory_get "$1" consensus | sed -n 's/^valid-after //p'; } # HOST

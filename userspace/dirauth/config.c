@@ -19,31 +19,31 @@ enum { TEXT, NUMBER, LIST, YES_NO };
 static const struct option {
 	const char *name;
 	int kind;
-	const char *def; /* TEXT; NULL: none */
 	uint32_t min, max, number;
+	const char *def; /* TEXT; NULL: none */
 	const char *help;
 } options[] = {
-	{ "key", TEXT, "/var/lib/anon-dirauth/key", 0, 0, 0, "secret key of this authority (anonctl key authority)" },
-	{ "authorities", LIST, NULL, 0, 0, 0, "all of them, this one too: KEY@ADDRESS:PORT,[ADDRESS6]:PORT" },
-	{ "listen", LIST, NULL, 0, 0, 0, "ADDRESS:PORT or [ADDRESS6]:PORT where it serves; default: any" },
-	{ "state", TEXT, "/var/lib/anon-dirauth", 0, 0, 0, "directory of what it keeps" },
-	{ "user", TEXT, "anon-dirauth", 0, 0, 0, "whom it becomes when it is started as root" },
-	{ "fetch-program", TEXT, NULL, 0, 0, 0, "what makes its requests; default: anon-fetch, as it was installed" },
-	{ "probe", YES_NO, NULL, 0, 0, 0, "whether relays are probed; else all that are there count as running" },
-	{ "probe-program", TEXT, NULL, 0, 0, 0, "what probes; default: anonctl, as it was installed" },
-	{ "country-database", TEXT, NULL, 0, 0, 0, "MaxMind database (.mmdb) of the countries of addresses" },
-	{ "as-database", TEXT, NULL, 0, 0, 0, "MaxMind database (.mmdb) of the autonomous systems of addresses" },
-	{ "measurements", TEXT, NULL, 0, 0, 0, "file with a line IDENTITY KIB for each relay that was measured" },
-	{ "interval", NUMBER, NULL, TIMETABLE_INTERVAL_MIN, TIMETABLE_INTERVAL_MAX, 3600,
+	{ "key", TEXT, 0, 0, 0, "/var/lib/anon-dirauth/key", "secret key of this authority (anonctl key authority)" },
+	{ "authorities", LIST, 0, 0, 0, NULL, "all of them, this one too: KEY@ADDRESS:PORT,[ADDRESS6]:PORT" },
+	{ "listen", LIST, 0, 0, 0, NULL, "ADDRESS:PORT or [ADDRESS6]:PORT where it serves; default: any" },
+	{ "state", TEXT, 0, 0, 0, "/var/lib/anon-dirauth", "directory of what it keeps" },
+	{ "user", TEXT, 0, 0, 0, "anon-dirauth", "whom it becomes when it is started as root" },
+	{ "fetch-program", TEXT, 0, 0, 0, NULL, "what makes its requests; default: anon-fetch, as it was installed" },
+	{ "probe", YES_NO, 0, 0, 0, NULL, "whether relays are probed; else all that are there count as running" },
+	{ "probe-program", TEXT, 0, 0, 0, NULL, "what probes; default: anonctl, as it was installed" },
+	{ "country-database", TEXT, 0, 0, 0, NULL, "MaxMind database (.mmdb) of the countries of addresses" },
+	{ "as-database", TEXT, 0, 0, 0, NULL, "MaxMind database (.mmdb) of the autonomous systems of addresses" },
+	{ "measurements", TEXT, 0, 0, 0, NULL, "file with a line IDENTITY KIB for each relay that was measured" },
+	{ "interval", NUMBER, TIMETABLE_INTERVAL_MIN, TIMETABLE_INTERVAL_MAX, 3600, NULL,
 	  "seconds from one consensus to the next; the same at all authorities" },
-	{ "valid-intervals", NUMBER, NULL, 2, 24, 3, "for how many intervals a consensus may be used" },
-	{ "link-mtu", NUMBER, NULL, NETWORK_MTU_MIN, NETWORK_MTU_MAX, NETWORK_MTU_DEFAULT,
+	{ "valid-intervals", NUMBER, 2, 24, 3, NULL, "for how many intervals a consensus may be used" },
+	{ "link-mtu", NUMBER, NETWORK_MTU_MIN, NETWORK_MTU_MAX, NETWORK_MTU_DEFAULT, NULL,
 	  "bytes, of every overlay link" },
-	{ "max-relays", NUMBER, NULL, 1, VOTE_RELAYS_MAX, VOTE_RELAYS_MAX, "how many it knows at most" },
-	{ "guard-age", NUMBER, NULL, 0, 31536000, 691200, "seconds for which a guard must have been known" },
-	{ "guard-bandwidth", NUMBER, NULL, 0, UINT32_MAX, 1024, "KiB a second that it must have" },
-	{ "unmeasured-bandwidth", NUMBER, NULL, 1, UINT32_MAX, 10240, "KiB a second that others are believed at most" },
-	{ "log-level", TEXT, "info", 0, 0, 0, "error, warning, notice, info or debug" },
+	{ "max-relays", NUMBER, 1, VOTE_RELAYS_MAX, VOTE_RELAYS_MAX, NULL, "how many it knows at most" },
+	{ "guard-age", NUMBER, 0, 31536000, 691200, NULL, "seconds for which a guard must have been known" },
+	{ "guard-bandwidth", NUMBER, 0, UINT32_MAX, 1024, NULL, "KiB a second that it must have" },
+	{ "unmeasured-bandwidth", NUMBER, 1, UINT32_MAX, 10240, NULL, "KiB a second that others are believed at most" },
+	{ "log-level", TEXT, 0, 0, 0, "info", "error, warning, notice, info or debug" },
 };
 
 /* libconfuse takes a file that ends inside a string or a comment; what is put behind it tells. */
