@@ -8,7 +8,8 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 
-#define TRIES 2 /* by different guards */
+#define TRIES 2	    /* by different guards */
+#define LIFE_S 120u /* of the circuit, should the word that closes it be lost */
 
 struct relay_probe {
 	struct client_env *env;
@@ -187,6 +188,7 @@ static int start(struct relay_probe *p, struct actions *as)
 
 	if (!guard)
 		return -ENOENT;
+	oc.timing.lifetime_s = LIFE_S;
 	p->hops = target.guard ? 1 : 2;
 	p->path[0] = *guard;
 	p->path[p->hops - 1] = target;
