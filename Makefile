@@ -3,7 +3,7 @@
 #   make demo          a three-hop circuit on this machine, shown to a person
 #   make check         everything CI runs
 #   make install       DESTDIR= PREFIX=/usr/local
-#   make soak          the long scenarios
+#   make soak          the long scenarios; FROM=N: the hunt from that number on
 #   make fuzz          SECONDS_EACH=60, one after the other
 #   make vectors       FILE=noise-vectors.json
 #   make format clean
@@ -119,7 +119,7 @@ check:
 	@scripts/check
 
 soak: all
-	testbed/run --soak
+	testbed/run --soak $(if $(FROM),--from $(FROM))
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/anond \
