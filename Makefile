@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-#   make               build/anond, build/anonctl, build/anon-fetch
+#   make               build/anond, build/anonctl, build/anon-fetch, build/anon-dirauth
 #   make demo          a three-hop circuit on this machine, shown to a person
 #   make check         everything CI runs
 #   make install       DESTDIR= PREFIX=/usr/local
