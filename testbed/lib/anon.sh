@@ -2,6 +2,7 @@
 # Guest side: bring the anond network of a topology up and down: keys, descriptors, the signed
 # network file, one charon and one anond on each host that has a role.
 
+NET=$BED/network # keys and lists
 anon_built() { [ -x "$TREE/build/anond" ] && [ -x "$TREE/build/anonctl" ] && [ -x "$TREE/scripts/anon-charon" ]; }
 
 anon_user() {
@@ -79,7 +80,6 @@ etc_of() { echo "/proc/$(cat "$BED/pid/$1")/root/etc/anond"; } # HOST
 # What the network is made of; then each host's configuration.
 anon_configure() {
 	local h
-	NET=$BED/network
 	rm -rf "$NET"
 	mkdir -m 700 "$NET"
 	for h in $(anon_hosts) $(authority_hosts); do anon_forget "$h"; done
