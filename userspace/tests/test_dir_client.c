@@ -687,9 +687,8 @@ static void relay_publishes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORY(first_and_next),	    STORY(difference), STORY(refused),
-		STORY(kept_over_a_restart), STORY(kept_is_the_newest), STORY(half_stored),
-		STORY(ways), STORY(relay_publishes),
+		STORY(first_and_next),	   STORY(difference),  STORY(refused), STORY(kept_over_a_restart),
+		STORY(kept_is_the_newest), STORY(half_stored), STORY(ways),    STORY(relay_publishes),
 	};
 
 	return cmocka_run_group_tests_name("dir_client", tests, NULL, NULL);
