@@ -9,9 +9,10 @@
 #include "lib/cleanup.h"
 
 #define DRAWS_MAX 64 /* until a position is looked through one by one: what is left there is little */
-#define BACKS_MAX 64 /* how often what leaves nothing to the others is taken back, until there is taken to be no path  \
-		      */
-#define FACTOR 256u  /* 1, of what a relay counts by elsewhere; twice in a weight, and 20,000 of 32 bits fit into 64 */
+#define BACKS_MAX                                                                                                      \
+	64	    /* how often what leaves nothing to the others is taken back, until there is taken to be no path   \
+		     */
+#define FACTOR 256u /* 1, of what a relay counts by elsewhere; twice in a weight, and 20,000 of 32 bits fit into 64 */
 
 enum position { GUARD, MIDDLE, EXIT, ONLY, POSITIONS }; /* ONLY: guard and exit at once */
 
@@ -152,7 +153,7 @@ const struct path_relays *path_wheel_relays(const struct path_wheel *w)
 
 enum reason { FITS, NO_ROLE, EXCLUDED, COUNTRY, FAMILY, ENDS, LEADS, REASONS };
 
-static bool leads_to(const struct relay_traits *t, const struct path_need *need)
+bool path_leads_to(const struct relay_traits *t, const struct path_need *need)
 {
 	const struct exit_ports *e = need->six ? &t->exit6 : &t->exit4;
 
@@ -213,7 +214,7 @@ static enum reason fits(const struct path_wheel *w, const struct path_wish *wish
 	if (wish->n_exit_countries && !is_among(wish->exit_countries, wish->n_exit_countries, t->country))
 		return COUNTRY;
 	for (size_t k = 0; k < wish->n_needs; k++)
-		if (!leads_to(t, &wish->needs[k]))
+		if (!path_leads_to(t, &wish->needs[k]))
 			return LEADS;
 	return FITS;
 }

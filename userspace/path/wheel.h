@@ -45,6 +45,7 @@ struct path_need {
 	uint8_t proto;
 	uint16_t port;
 };
+bool path_leads_to(const struct relay_traits *exit, const struct path_need *need);
 
 enum path_alike {
 	PATH_APART,

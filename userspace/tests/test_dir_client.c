@@ -176,7 +176,7 @@ static int put_in_force(void *ctx, struct network *net, struct error *err)
 
 static enum dir_way way(void *ctx, struct dir_reach *ret_reach, char ret_device[IFNAMSIZ])
 {
-	*ret_reach = (struct dir_reach){ true, false };
+	memset(ret_reach->server, true, sizeof(ret_reach->server));
 	snprintf(ret_device, IFNAMSIZ, "anon7");
 	return ((const struct world *)ctx)->way;
 }
@@ -602,6 +602,33 @@ static void ways(void **state)
 	free(calls);
 }
 
+/* An exit lets nothing through: by circuits as long as they can be relieved, and then directly. */
+static void circuits_fail(void **state)
+{
+	struct world *w = *state;
+	uint64_t now = clock_wall_s();
+	char *calls;
+
+	if (geteuid() != 0)
+		skip();
+	stand_in("case \"$*\" in *--device*) exit 2;; esac");
+	serve(now, 4, 2, N);
+	w->way = DIR_DIRECTLY;
+	begin(w, false, true);
+	run(w, 1, 0);
+	w->way = DIR_BY_CIRCUIT;
+	put("calls", "", 0, 0600);
+	serve(now + 1, 3600, 2, N);
+	run(w, 1, 1);
+	calls = get("calls");
+	assert_non_null(strstr(calls, "--device"));
+	assert_null(strstr(calls, "--socket"));
+	free(calls);
+	run(w, 2, 1);
+	assert_true(clock_wall_s() >= now + 4);
+	assert_string_equal(dir_client_wrong(w->client), "");
+}
+
 static const char *post_state(const struct world *w, size_t i, char ret[16])
 {
 	json_t *j = dir_client_json(w->client);
@@ -688,7 +715,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORY(first_and_next),	   STORY(difference),  STORY(refused), STORY(kept_over_a_restart),
-		STORY(kept_is_the_newest), STORY(half_stored), STORY(ways),    STORY(relay_publishes),
+		STORY(kept_is_the_newest), STORY(half_stored), STORY(ways),    STORY(circuits_fail),
+		STORY(relay_publishes),
 	};
 
 	return cmocka_run_group_tests_name("dir_client", tests, NULL, NULL);
