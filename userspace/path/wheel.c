@@ -8,10 +8,9 @@
 
 #include "lib/cleanup.h"
 
-#define DRAWS_MAX 64 /* until a position is looked through one by one: what is left there is little */
-#define BACKS_MAX                                                                                                      \
-	64	    /* how often what leaves nothing to the others is taken back, until there is taken to be no path   \
-		     */
+#define DRAWS_MAX 64	  /* until a position is looked through one by one: what is left there is little */
+#define BACKS_MAX 256	  /* how often what leaves nothing to the others is taken back, */
+#define LOOKS_MAX 640000u /* but for so many looks at a relay at most */
 #define FACTOR 256u /* 1, of what a relay counts by elsewhere; twice in a weight, and 20,000 of 32 bits fit into 64 */
 
 enum position { GUARD, MIDDLE, EXIT, ONLY, POSITIONS }; /* ONLY: guard and exit at once */
@@ -260,12 +259,37 @@ static bool is_banned(const struct draft *d, size_t i)
 	return false;
 }
 
+/* A bit for each IP version that it has an address of. */
+static unsigned int versions_of(const struct relay *r)
+{
+	return (r->addr4.s_addr ? 1 : 0) | (IN6_IS_ADDR_UNSPECIFIED(&r->addr6) ? 0 : 2);
+}
+
+/* Whether a link between them is thinkable. */
+static bool have_link(const struct draft *d, size_t a, size_t b)
+{
+	unsigned int x = versions_of(&d->w->r.relay[a]), y = versions_of(&d->w->r.relay[b]);
+
+	return !x || !y || x & y;
+}
+
+/* With those that it would stand between, as far as they are drawn: the order is next_place's. */
+static bool reaches_neighbours(const struct draft *d, size_t i)
+{
+	size_t guard = d->wish->guard ? 0 : 1, left = d->wish->hops - d->n;
+
+	if (d->n < 2)
+		return d->n == 0 || left > 1 || have_link(d, d->drawn[0], i);
+	return have_link(d, d->drawn[d->n == 2 ? guard : d->n - 1], i) &&
+	       (left > 1 || have_link(d, d->drawn[1 - guard], i));
+}
+
 static bool fits_beside(const struct draft *d, enum position at, size_t i)
 {
 	for (size_t k = 0; k < d->n; k++)
 		if (d->drawn[k] == i || too_alike(&d->w->r, d->alike, d->drawn[k], i))
 			return false;
-	return fits(d->w, d->wish, at, i) == FITS && !is_banned(d, i);
+	return fits(d->w, d->wish, at, i) == FITS && reaches_neighbours(d, i) && !is_banned(d, i);
 }
 
 static uint64_t weight_of(const uint64_t *sum, size_t i)
@@ -371,18 +395,19 @@ static void take_back(struct draft *d)
 /* What lacked beside the most that were drawn; POSITIONS: nothing, there is a path. */
 static enum position draw_path(struct draft *d)
 {
+	size_t most = 0, backs = LOOKS_MAX / d->w->r.n;
 	enum position lacks = next_place(d);
-	size_t most = 0;
 
+	backs = backs < BACKS_MAX ? backs : BACKS_MAX;
 	d->n_banned[0] = 0;
-	for (int backs = 0; d->n < d->wish->hops;) {
+	while (d->n < d->wish->hops) {
 		if (draw_next(d))
 			continue;
 		if (d->n > most) {
 			most = d->n;
 			lacks = next_place(d);
 		}
-		if (d->n == 0 || backs++ == BACKS_MAX)
+		if (d->n == 0 || backs-- == 0)
 			return lacks;
 		take_back(d);
 	}

@@ -10,8 +10,8 @@
  * is no path by that, all count in full, and those of weight 0 as if they had 1: where nobody has measured anything all
  * are as good as each other.
  *
- * No two relays of one family, one /16 (IPv4) or /32 (IPv6), or one AS, unless there is no other path and the wish
- * allows it: path_choice.alike says so then.
+ * Neighbours have an IP version in common. No two relays of one family, one /16 (IPv4) or /32 (IPv6), or one AS, unless
+ * there is no other path and the wish allows it: path_choice.alike says so then.
  */
 #pragma once
 

@@ -475,8 +475,15 @@ static void scatter(struct world *w)
 	uint32_t groups = 1 + below(7);
 
 	build(w, 3 + below(7));
+	memset(w->relay, 0, sizeof(w->relay[0]) * w->r.n);
 	for (size_t i = 0; i < w->r.n; i++) {
-		w->relay[i].addr4.s_addr = htonl(0x0b000000u + (below(groups) << 16) + (uint32_t)i);
+		uint32_t kind = below(4);
+
+		w->relay[i].id.b[0] = (uint8_t)(i + 1);
+		if (kind != 0)
+			w->relay[i].addr4.s_addr = htonl(0x0b000000u + (below(groups) << 16) + (uint32_t)i);
+		if (kind <= 1)
+			w->relay[i].addr6.s6_addr32[0] = htonl(0x20010000u + below(groups));
 		w->relay[i].guard = below(2);
 		w->relay[i].exit = below(2);
 		w->weight[i] = below(3) * below(1000);
@@ -487,11 +494,24 @@ static void scatter(struct world *w)
 	turn(w);
 }
 
+static bool have_link(const struct relay *a, const struct relay *b)
+{
+	return (a->addr4.s_addr && b->addr4.s_addr) || (a->addr6.s6_addr32[0] && b->addr6.s6_addr32[0]);
+}
+
+static bool are_linked(const struct world *w, const size_t *path, size_t hops)
+{
+	for (size_t i = 1; i < hops; i++)
+		if (!have_link(&w->relay[path[i - 1]], &w->relay[path[i]]))
+			return false;
+	return true;
+}
+
 /* Whether there is a path, looked for one by one: relays of it from `at` on, those before it are given. */
 static bool exists(const struct world *w, const struct path_wish *wish, enum path_alike may, size_t at, size_t *path)
 {
 	if (at == wish->hops)
-		return path_alike(&w->r, path, wish->hops) <= may;
+		return path_alike(&w->r, path, wish->hops) <= may && are_linked(w, path, wish->hops);
 	for (size_t i = 0; i < w->r.n; i++) {
 		bool fits = (at > 0 || w->relay[i].guard) && (at < wish->hops - 1 || w->relay[i].exit) &&
 			    (at > 0 || !wish->guard || wish->guard == &w->relay[i].id);
@@ -527,6 +547,7 @@ static void found_if_there_is_one(void **state)
 		}
 		assert_int_equal(choose(w, &wish, &c, &err), 0);
 		assert_int_equal(c.alike, least);
+		assert_true(are_linked(w, c.index, wish.hops));
 		found[least]++;
 	}
 	for (size_t i = 0; i <= PATH_FAMILIES_ALIKE; i++)
