@@ -469,6 +469,28 @@ static void up_again(void **state)
 	assert_int_equal(kernel_fake_objects(w->kernel)->n, before);
 }
 
+/* anond is restarted while the first attempts are made, or while it waits for a consensus: that is no failure. */
+static void up_goes_on(void **state)
+{
+	struct world *w = *state;
+
+	w->conf->timing.link_timeout_ms = SLOW_ATTEMPT_MS;
+	start(w);
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"" TO "\"],\"wait\":0}", NULL), REPLY_CREATED);
+	assert_text(w, 1, "state", "linking");
+	stop(w);
+	start(w);
+	assert_text(w, 1, "state", "waiting");
+	assert_true(has_chain(w, "kill1"));
+	assert_true(UNTIL(w, 5, strcmp(STATE(w, 1), "linking") == 0));
+	/* One that has failed is not tried again. */
+	assert_true(UNTIL(w, 10, strcmp(STATE(w, 1), "failed") == 0));
+	stop(w);
+	start(w);
+	assert_text(w, 1, "state", "failed");
+	assert_true(has_chain(w, "kill1"));
+}
+
 static void renewed(void **state)
 {
 	struct world *w = *state;
@@ -1536,6 +1558,7 @@ int main(void)
 		TEST(up_fails_for_good),
 		TEST(probed),
 		TEST(up_again),
+		TEST(up_goes_on),
 		TEST(renewed),
 		TEST(up_undone),
 		TEST(up_needs_journal),
