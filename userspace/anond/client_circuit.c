@@ -767,12 +767,12 @@ int client_circuit_adopt(struct client_env *env, const struct client_saved *s, c
 	}
 	*ret = cc;
 	cc->opened = s->opened || s->open;
-	cc->failed = !cc->opened;
+	cc->failed = s->failed && !cc->opened;
 	cc->code = REPLY_INTERNAL;
 	snprintf(cc->reason, sizeof(cc->reason), "it was lost while anond was not running");
 	if (s->open && restore(cc, s->open, true, have, &cc->lead))
 		restored(cc);
-	else if (cc->opened)
+	else if (!cc->failed)
 		rebuild_later(cc);
 	if (s->retired)
 		restore(cc, s->retired, false, have, &cc->side);

@@ -100,7 +100,7 @@ struct client_saved {
 	uint32_t id;
 	struct selection sel; /* taken over unless it fails */
 	struct path_asked asked;
-	bool opened;
+	bool opened, failed;
 	const struct origin_record *open;    /* it was open when it was saved, or NULL */
 	const struct origin_record *retired; /* the one before it, which still carried what began in it, or NULL */
 };

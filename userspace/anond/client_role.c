@@ -430,6 +430,26 @@ size_t client_role_circuits(const struct client_role *c)
 	return HASH_COUNT(c->circuits);
 }
 
+/* Which servers it leads to; whether any. */
+static bool reach_of(const struct client_role *c, const struct client_circuit *cc, struct dir_reach *ret)
+{
+	static const struct relay_traits unknown;
+	const struct inner *inner = &cc->lead->placed->inner;
+	const struct network *net = c->env.net;
+	const struct relay *exit = network_find(net, &cc->lead->path[cc->lead->c.hops - 1].id);
+	const struct relay_traits *t = exit ? &net->traits[exit - net->relays] : &unknown;
+	bool any = false;
+
+	for (size_t i = 0; i < c->c.conf->servers.at.n; i++) {
+		const struct endpoint *e = &c->c.conf->servers.at.v[i];
+		const struct path_need need = { e->family == AF_INET6, IPPROTO_TCP, e->port };
+
+		ret->server[i] = (need.six ? inner->has6 : inner->has4) && path_leads_to(t, &need);
+		any |= ret->server[i];
+	}
+	return any;
+}
+
 enum dir_way client_role_way(const struct client_role *c, struct dir_reach *ret_reach, char ret_device[IFNAMSIZ])
 {
 	enum dir_way way = DIR_DIRECTLY;
@@ -438,12 +458,11 @@ enum dir_way client_role_way(const struct client_role *c, struct dir_reach *ret_
 	for (cc = c->circuits; cc; cc = cc->hh.next) {
 		const struct origin_circuit *o = client_circuit_is_open(cc) ? cc->lead->placed : NULL;
 
-		if (o) {
-			*ret_reach = (struct dir_reach){ o->inner.has4, o->inner.has6 };
+		if (o && reach_of(c, cc, ret_reach)) {
 			dev_layer(o->slot, (unsigned int)o->n_layers - 1, o->n_layers, ret_device);
 			return DIR_BY_CIRCUIT;
 		}
-		if (!cc->failed)
+		if (!o && !cc->failed)
 			way = DIR_NOT_NOW;
 	}
 	return way;

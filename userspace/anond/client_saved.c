@@ -50,6 +50,7 @@ static json_t *circuit_line(const struct client_circuit *cc)
 	json_t *wish = wish_of(cc);
 
 	json_object_set_new(wish, "opened", json_boolean(cc->opened));
+	json_object_set_new(wish, "failed", json_boolean(cc->failed));
 	json_object_set_new(wish, "open", onion_line(client_circuit_is_open(cc) ? cc->lead : NULL));
 	json_object_set_new(wish, "retired", onion_line(client_circuit_retired(cc)));
 	return json_pack("{s:o}", "circuit", wish);
@@ -182,7 +183,9 @@ static bool onion_from(const struct saved *s, const char *key, struct origin_rec
 static int adopt_one(struct client_role *c, const struct saved *s, const struct plan *have)
 {
 	json_int_t hops = json_integer_value(json_object_get(s->circuit, "hops"));
-	struct client_saved saved = { .id = s->id, .opened = json_is_true(json_object_get(s->circuit, "opened")) };
+	struct client_saved saved = { .id = s->id,
+				      .opened = json_is_true(json_object_get(s->circuit, "opened")),
+				      .failed = json_is_true(json_object_get(s->circuit, "failed")) };
 	const char *pin[HOPS_MAX];
 	struct client_circuit *cc;
 	struct origin_record open, retired;

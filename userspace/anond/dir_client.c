@@ -169,28 +169,27 @@ static int ask_consensus(struct dir_client *d, bool whole)
 	return request(d, &job, path);
 }
 
+/* Without a consensus no circuit can be built, nor what is open be relieved, whatever it is that it fails by. */
 static enum dir_way way_of(const struct dir_client *d, struct dir_reach *reach, char device[IFNAMSIZ])
 {
 	enum dir_way way = d->c.way ? d->c.way(d->c.ctx, reach, device) : DIR_DIRECTLY;
+	bool expired = d->held.valid_until <= clock_wall_s();
 
-	/* No server has an address that the circuit leads to. */
-	if (way == DIR_BY_CIRCUIT && !dir_schedule_reaches(&d->schedule, *reach))
-		way = DIR_DIRECTLY;
-	/* None can be built, or a person is in a hurry. */
-	if (way == DIR_NOT_NOW && (d->schedule.wanted || d->held.valid_until <= clock_wall_s()))
+	if ((way == DIR_NOT_NOW && (expired || d->schedule.wanted)) ||
+	    (way == DIR_BY_CIRCUIT && expired && d->schedule.all.failures))
 		way = DIR_DIRECTLY;
 	if (way == DIR_DIRECTLY)
-		*reach = (struct dir_reach){ true, true };
+		memset(reach->server, true, sizeof(reach->server));
 	return way;
 }
 
 static void look_for_consensus(struct dir_client *d)
 {
-	struct dir_reach reach = { false, false };
+	struct dir_reach reach = { { false } };
 	char device[IFNAMSIZ] = "";
 	enum dir_way way = way_of(d, &reach, device);
 	int server = way == DIR_NOT_NOW ? -1
-					: dir_schedule_pick(&d->schedule, clock_monotonic_ms(), clock_wall_s(), reach,
+					: dir_schedule_pick(&d->schedule, clock_monotonic_ms(), clock_wall_s(), &reach,
 							    &rng_system);
 	int r;
 
@@ -446,7 +445,7 @@ int dir_client_new(const struct dir_client_config *conf, struct dir_client **ret
 	d->c = *conf;
 	d->newest = conf->kept.newest;
 	d->ends_s = conf->conf->self.ends;
-	dir_schedule_init(&d->schedule, &conf->conf->servers.at, conf->keys != NULL);
+	dir_schedule_init(&d->schedule, conf->conf->servers.at.n, conf->keys != NULL);
 	if (conf->kept.net) {
 		d->held = conf->kept.interval;
 		dir_schedule_in_force(&d->schedule, &d->held, &rng_system);

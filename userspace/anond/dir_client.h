@@ -22,7 +22,7 @@ struct dir_client;
 
 /* How a client is to fetch now. */
 enum dir_way {
-	DIR_DIRECTLY,	/* no circuit is wanted, or none can be built */
+	DIR_DIRECTLY,	/* no circuit is wanted, none can be built, or none leads to any server */
 	DIR_BY_CIRCUIT, /* by this device */
 	DIR_NOT_NOW,	/* one is being built */
 };

@@ -77,21 +77,29 @@ int dir_kept_load(const struct config *conf, uint64_t now_s, struct dir_kept *re
 		network_free(k.net);
 		k.net = NULL;
 		k.interval = (struct interval){ 0 };
+	} else {
+		k.newest = k.interval.valid_after;
 	}
 	*ret = k;
 	return r == -ENOMEM ? r : 0;
 }
 
+/*
+ * The consensus first: a crash between the two leaves one that is newer than the newest, which is fine. That it cannot
+ * be written does not make an older one any better.
+ */
 int dir_kept_save(const struct config *conf, const char *text, size_t len, uint64_t valid_after, struct error *err)
 {
 	_cleanup_free_ char *path = NULL;
 	uint8_t id[DIR_KEY_LEN];
-	int r = path_of(conf, &path, err);
+	int r = path_of(conf, &path, err), newest;
 
+	if (r < 0)
+		return r;
 	dir_servers_id(&conf->servers, id);
-	if (r == 0)
-		r = newest_save(conf->state, id, valid_after, err);
-	return r < 0 ? r : file_replace(path, text, len, 0600, err);
+	r = file_replace(path, text, len, 0600, err);
+	newest = newest_save(conf->state, id, valid_after, r < 0 ? NULL : err);
+	return r < 0 ? r : newest;
 }
 
 int dir_kept_body(const struct config *conf, char **ret, size_t *ret_len)

@@ -57,11 +57,9 @@ const char *dir_worth_text(enum dir_worth w)
 
 /* ---- when ---- */
 
-void dir_schedule_init(struct dir_schedule *s, const struct endpoints *servers, bool early)
+void dir_schedule_init(struct dir_schedule *s, size_t servers, bool early)
 {
-	*s = (struct dir_schedule){ .n = servers->n, .early = early };
-	for (size_t i = 0; i < servers->n; i++)
-		s->server[i].six = servers->v[i].family == AF_INET6;
+	*s = (struct dir_schedule){ .n = servers, .early = early };
 }
 
 void dir_schedule_in_force(struct dir_schedule *s, const struct interval *v, const struct rng *rng)
@@ -87,29 +85,18 @@ static bool due(const struct dir_schedule *s, uint64_t now_s)
 	return s->wanted || s->due_s <= now_s;
 }
 
-static bool reached(const struct dir_schedule *s, size_t i, struct dir_reach reach)
-{
-	return s->server[i].six ? reach.six : reach.four;
-}
-
 /* The one whose pause ends first; -1: none is in reach. */
-static int back_first(const struct dir_schedule *s, struct dir_reach reach)
+static int back_first(const struct dir_schedule *s, const struct dir_reach *reach)
 {
 	int first = -1;
 
 	for (size_t i = 0; i < s->n; i++)
-		if (reached(s, i, reach) &&
-		    (first < 0 || s->server[i].pause.until_ms < s->server[first].pause.until_ms))
+		if (reach->server[i] && (first < 0 || s->server[i].pause.until_ms < s->server[first].pause.until_ms))
 			first = (int)i;
 	return first;
 }
 
-bool dir_schedule_reaches(const struct dir_schedule *s, struct dir_reach reach)
-{
-	return back_first(s, reach) >= 0;
-}
-
-int dir_schedule_pick(const struct dir_schedule *s, uint64_t now_ms, uint64_t now_s, struct dir_reach reach,
+int dir_schedule_pick(const struct dir_schedule *s, uint64_t now_ms, uint64_t now_s, const struct dir_reach *reach,
 		      const struct rng *rng)
 {
 	size_t fit[ENDPOINTS_MAX], n = 0;
@@ -117,7 +104,7 @@ int dir_schedule_pick(const struct dir_schedule *s, uint64_t now_ms, uint64_t no
 	if (!due(s, now_s) || s->all.until_ms > now_ms)
 		return -1;
 	for (size_t i = 0; i < s->n; i++)
-		if (reached(s, i, reach) && s->server[i].pause.until_ms <= now_ms)
+		if (reach->server[i] && s->server[i].pause.until_ms <= now_ms)
 			fit[n++] = i;
 	return n ? (int)fit[rng_below(rng, (uint32_t)n)] : back_first(s, reach);
 }

@@ -49,7 +49,6 @@ const char *dir_worth_text(enum dir_worth w);
 struct dir_schedule {
 	size_t n; /* servers */
 	struct {
-		bool six; /* its address is IPv6 */
 		struct dir_pause pause;
 	} server[ENDPOINTS_MAX];
 	struct dir_pause all;
@@ -58,7 +57,7 @@ struct dir_schedule {
 	uint64_t due_s; /* when a newer one is to be fetched; 0: at once */
 };
 
-void dir_schedule_init(struct dir_schedule *s, const struct endpoints *servers, bool early);
+void dir_schedule_init(struct dir_schedule *s, size_t servers, bool early);
 /*
  * That one is in force from now on. A client waits for a random moment between three quarters of the interval after
  * fresh-until and seven eighths of what is then left, as Tor's do: so requests of many are spread, and say little of
@@ -66,16 +65,15 @@ void dir_schedule_init(struct dir_schedule *s, const struct endpoints *servers, 
  */
 void dir_schedule_in_force(struct dir_schedule *s, const struct interval *v, const struct rng *rng);
 
-/* What can be reached now. */
+/* Which servers can be reached now. */
 struct dir_reach {
-	bool four, six;
+	bool server[ENDPOINTS_MAX];
 };
-bool dir_schedule_reaches(const struct dir_schedule *s, struct dir_reach reach); /* any server */
 /*
  * A server to fetch from now, drawn among those that did not fail lately, or, if all did, the one that may be tried
  * again first; -1: not now.
  */
-int dir_schedule_pick(const struct dir_schedule *s, uint64_t now_ms, uint64_t now_s, struct dir_reach reach,
+int dir_schedule_pick(const struct dir_schedule *s, uint64_t now_ms, uint64_t now_s, const struct dir_reach *reach,
 		      const struct rng *rng);
 /* When to look again, DIR_LOOK_MS from now at most. */
 uint64_t dir_schedule_next(const struct dir_schedule *s, uint64_t now_ms, uint64_t now_s);

@@ -73,10 +73,13 @@ static void apply_rules(const struct path_rules *rules, struct path_wish *wish)
 	wish->n_never_families = rules->n_never_operators;
 }
 
+/* A network of nobody has no date, and that nobody is in it says nothing of guards. */
 static void refresh(struct paths *p)
 {
 	struct path_wish always = { .hops = 1 };
 
+	if (!p->net->valid_until)
+		return;
 	apply_rules(&p->conf->rules, &always);
 	path_guards_refresh(p->wheel, &p->guards, &always, &rng_system, date_of(p));
 	save(p);

@@ -129,9 +129,10 @@ static const struct {
 	uint8_t proto;
 	uint16_t port;
 } asked[] = {
-	{ IPPROTO_TCP, 443 }, { IPPROTO_TCP, 80 },  { IPPROTO_UDP, 53 },  { IPPROTO_UDP, 443 },
-	{ IPPROTO_TCP, 53 },  { IPPROTO_TCP, 22 },  { IPPROTO_TCP, 993 }, { IPPROTO_TCP, 587 },
-	{ IPPROTO_TCP, 853 }, { IPPROTO_TCP, 465 }, { IPPROTO_UDP, 853 }, { IPPROTO_TCP, 995 },
+	{ IPPROTO_TCP, 443 },  { IPPROTO_TCP, 80 },  { IPPROTO_UDP, 53 },  { IPPROTO_UDP, 443 },
+	{ IPPROTO_TCP, 9030 }, /* the directory */
+	{ IPPROTO_TCP, 53 },   { IPPROTO_TCP, 22 },  { IPPROTO_TCP, 993 }, { IPPROTO_TCP, 587 },
+	{ IPPROTO_TCP, 853 },  { IPPROTO_TCP, 465 }, { IPPROTO_UDP, 853 }, { IPPROTO_TCP, 995 },
 };
 
 static size_t rank(const struct port_range *r)

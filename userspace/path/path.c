@@ -118,18 +118,13 @@ static int pick_guard(struct drawing *d, struct guards *g, struct relay_id *ret,
 	const struct guards_source source = source_of(d);
 	const struct path_request *req = d->req;
 	struct path_choice any;
-	int r = -ENOENT;
+	int r = path_wheel_choose(d->w, &d->wish, d->rng, &any, err);
 
-	for (enum path_alike may = PATH_APART; may <= req->wish->may; may++) {
-		const struct relay_id *id;
+	if (r < 0)
+		return r;
+	for (d->wish.may = any.alike; d->wish.may <= req->wish->may; d->wish.may++) {
+		const struct relay_id *id = guards_pick(g, &source, d->rng, req->date, req->now, ret_wait);
 
-		d->wish.may = may;
-		r = path_wheel_choose(d->w, &d->wish, d->rng, &any, err);
-		if (r == -ENOENT)
-			continue;
-		if (r < 0)
-			return r;
-		id = guards_pick(g, &source, d->rng, req->date, req->now, ret_wait);
 		if (!id && *ret_wait)
 			return error_set(err, -EAGAIN, "every guard that may be tried failed lately");
 		if (!id) /* none of them can */
@@ -138,9 +133,8 @@ static int pick_guard(struct drawing *d, struct guards *g, struct relay_id *ret,
 			*ret = *id;
 			return 0;
 		}
-		r = error_set(err, -ENOENT, "none of the %zu guards that are kept fits", g->n);
 	}
-	return r;
+	return error_set(err, -ENOENT, "none of the %zu guards that are kept fits", g->n);
 }
 
 /* Of all but the guard, with which a path is there even so. */

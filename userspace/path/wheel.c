@@ -8,10 +8,10 @@
 
 #include "lib/cleanup.h"
 
-#define DRAWS_MAX 64 /* until a position is looked through one by one: what is left there is little */
-#define TRIES_MAX 4  /* with an exit, until it is taken to leave nothing to the others */
-#define BANS_MAX 64  /* such exits */
-#define FACTOR 256u  /* 1, of what a relay counts by elsewhere; twice in a weight, and 20,000 of 32 bits fit into 64 */
+#define DRAWS_MAX 64	  /* until a position is looked through one by one: what is left there is little */
+#define BACKS_MAX 256	  /* how often what leaves nothing to the others is taken back, */
+#define LOOKS_MAX 640000u /* but for so many looks at a relay at most */
+#define FACTOR 256u /* 1, of what a relay counts by elsewhere; twice in a weight, and 20,000 of 32 bits fit into 64 */
 
 enum position { GUARD, MIDDLE, EXIT, ONLY, POSITIONS }; /* ONLY: guard and exit at once */
 
@@ -49,17 +49,24 @@ static uint64_t weight_at(const struct path_relays *r, size_t i, enum position a
 {
 	bool exit = !is_last(at) && r->relay[i].exit, guard = !is_first(at) && r->relay[i].guard;
 
-	if (!has_role(&r->relay[i], at))
-		return 0;
 	return r->weight[i] * (exit ? of_exits : FACTOR) * (guard ? of_guards : FACTOR);
 }
 
-static void sum_up(const struct path_relays *r, enum position at, uint64_t of_exits, uint64_t of_guards, uint64_t *sum)
+static uint64_t weight_in_full(const struct path_relays *r, size_t i)
+{
+	return r->weight[i] ? r->weight[i] : 1;
+}
+
+static void sum_up(const struct path_relays *r, enum position at, bool full, uint64_t of_exits, uint64_t of_guards,
+		   uint64_t *sum)
 {
 	uint64_t all = 0;
 
-	for (size_t i = 0; i < r->n; i++)
-		sum[i] = all += weight_at(r, i, at, of_exits, of_guards);
+	for (size_t i = 0; i < r->n; i++) {
+		if (has_role(&r->relay[i], at))
+			all += full ? weight_in_full(r, i) : weight_at(r, i, at, of_exits, of_guards);
+		sum[i] = all;
+	}
 }
 
 static int compare_relays(const void *a, const void *b)
@@ -115,8 +122,7 @@ int path_wheel_new(const struct path_relays *relays, struct path_wheel **ret)
 				path_wheel_free(w);
 				return -ENOMEM;
 			}
-			sum_up(relays, at, full ? FACTOR : elsewhere(all, exits),
-			       full ? FACTOR : elsewhere(all, guards), sum);
+			sum_up(relays, at, full, elsewhere(all, exits), elsewhere(all, guards), sum);
 		}
 	if (!sort_by_id(w)) {
 		path_wheel_free(w);
@@ -146,7 +152,7 @@ const struct path_relays *path_wheel_relays(const struct path_wheel *w)
 
 enum reason { FITS, NO_ROLE, EXCLUDED, COUNTRY, FAMILY, ENDS, LEADS, REASONS };
 
-static bool leads_to(const struct relay_traits *t, const struct path_need *need)
+bool path_leads_to(const struct relay_traits *t, const struct path_need *need)
 {
 	const struct exit_ports *e = need->six ? &t->exit6 : &t->exit4;
 
@@ -207,7 +213,7 @@ static enum reason fits(const struct path_wheel *w, const struct path_wish *wish
 	if (wish->n_exit_countries && !is_among(wish->exit_countries, wish->n_exit_countries, t->country))
 		return COUNTRY;
 	for (size_t k = 0; k < wish->n_needs; k++)
-		if (!leads_to(t, &wish->needs[k]))
+		if (!path_leads_to(t, &wish->needs[k]))
 			return LEADS;
 	return FITS;
 }
@@ -241,16 +247,41 @@ struct draft {
 	enum path_alike alike;
 	size_t drawn[HOPS_MAX]; /* in the order of drawing */
 	size_t n;
-	size_t banned[BANS_MAX]; /* exits */
-	size_t n_banned;
+	/* What was taken back, by how many were drawn before it: beside these it leaves nothing to the others. */
+	size_t banned[HOPS_MAX][BACKS_MAX], n_banned[HOPS_MAX];
 };
 
 static bool is_banned(const struct draft *d, size_t i)
 {
-	for (size_t k = 0; k < d->n_banned; k++)
-		if (d->banned[k] == i)
+	for (size_t k = 0; k < d->n_banned[d->n]; k++)
+		if (d->banned[d->n][k] == i)
 			return true;
 	return false;
+}
+
+/* A bit for each IP version that it has an address of. */
+static unsigned int versions_of(const struct relay *r)
+{
+	return (r->addr4.s_addr ? 1 : 0) | (IN6_IS_ADDR_UNSPECIFIED(&r->addr6) ? 0 : 2);
+}
+
+/* Whether a link between them is thinkable. */
+static bool have_link(const struct draft *d, size_t a, size_t b)
+{
+	unsigned int x = versions_of(&d->w->r.relay[a]), y = versions_of(&d->w->r.relay[b]);
+
+	return !x || !y || x & y;
+}
+
+/* With those that it would stand between, as far as they are drawn: the order is next_place's. */
+static bool reaches_neighbours(const struct draft *d, size_t i)
+{
+	size_t guard = d->wish->guard ? 0 : 1, left = d->wish->hops - d->n;
+
+	if (d->n < 2)
+		return d->n == 0 || left > 1 || have_link(d, d->drawn[0], i);
+	return have_link(d, d->drawn[d->n == 2 ? guard : d->n - 1], i) &&
+	       (left > 1 || have_link(d, d->drawn[1 - guard], i));
 }
 
 static bool fits_beside(const struct draft *d, enum position at, size_t i)
@@ -258,7 +289,7 @@ static bool fits_beside(const struct draft *d, enum position at, size_t i)
 	for (size_t k = 0; k < d->n; k++)
 		if (d->drawn[k] == i || too_alike(&d->w->r, d->alike, d->drawn[k], i))
 			return false;
-	return fits(d->w, d->wish, at, i) == FITS && !(is_last(at) && is_banned(d, i));
+	return fits(d->w, d->wish, at, i) == FITS && reaches_neighbours(d, i) && !is_banned(d, i);
 }
 
 static uint64_t weight_of(const uint64_t *sum, size_t i)
@@ -333,43 +364,54 @@ static bool take_guard(struct draft *d, enum position at)
 	return true;
 }
 
-/* Exit, guard, middles; a guard that is given comes first. What lacks; POSITIONS: nothing. */
-static enum position draw_path(struct draft *d)
+/* Exit, guard, middles; a guard that is given comes first. */
+static enum position next_place(const struct draft *d)
 {
-	d->n = 0;
 	if (d->wish->hops == 1)
-		return (d->wish->guard ? take_guard(d, ONLY) : draw(d, ONLY)) ? POSITIONS : ONLY;
-	if (d->wish->guard && !take_guard(d, GUARD))
-		return GUARD;
-	if (!draw(d, EXIT))
-		return EXIT;
-	if (!d->wish->guard && !draw(d, GUARD))
-		return GUARD;
-	while (d->n < d->wish->hops)
-		if (!draw(d, MIDDLE))
-			return MIDDLE;
-	return POSITIONS;
+		return ONLY;
+	if (d->n > 1)
+		return MIDDLE;
+	return (d->n == 0) == (d->wish->guard != NULL) ? GUARD : EXIT;
 }
 
-/* Until there is a path, or no exit that could have one. What the last one lacked. */
-static enum position draw_paths(struct draft *d)
+static bool draw_next(struct draft *d)
 {
-	size_t exit_at = d->wish->guard ? 1 : 0;
-	enum position lacks = EXIT, first = EXIT;
+	enum position at = next_place(d);
 
-	d->n_banned = 0;
-	do {
-		for (int k = 0; k < TRIES_MAX && lacks != POSITIONS; k++) {
-			lacks = draw_path(d);
-			if (lacks != POSITIONS && d->n <= exit_at) /* not even that */
-				return first == EXIT ? lacks : first;
+	if (!(d->wish->guard && is_first(at) ? take_guard(d, at) : draw(d, at)))
+		return false;
+	if (d->n < HOPS_MAX)
+		d->n_banned[d->n] = 0;
+	return true;
+}
+
+static void take_back(struct draft *d)
+{
+	size_t k = --d->n;
+
+	d->banned[k][d->n_banned[k]++] = d->drawn[k];
+}
+
+/* What lacked beside the most that were drawn; POSITIONS: nothing, there is a path. */
+static enum position draw_path(struct draft *d)
+{
+	size_t most = 0, backs = LOOKS_MAX / d->w->r.n;
+	enum position lacks = next_place(d);
+
+	backs = backs < BACKS_MAX ? backs : BACKS_MAX;
+	d->n_banned[0] = 0;
+	while (d->n < d->wish->hops) {
+		if (draw_next(d))
+			continue;
+		if (d->n > most) {
+			most = d->n;
+			lacks = next_place(d);
 		}
-		if (lacks == POSITIONS)
+		if (d->n == 0 || backs-- == 0)
 			return lacks;
-		first = lacks; /* what an exit that there is leaves nothing for */
-		d->banned[d->n_banned++] = d->drawn[exit_at];
-	} while (d->n_banned < BANS_MAX);
-	return first;
+		take_back(d);
+	}
+	return POSITIONS;
 }
 
 /* ---- why not ---- */
@@ -432,7 +474,8 @@ static enum position draw_somehow(struct draft *d)
 	for (size_t i = 0; i < ARRAY_SIZE(stages) && lacks != POSITIONS && stages[i].alike <= d->wish->may; i++) {
 		d->full = stages[i].full;
 		d->alike = stages[i].alike;
-		lacks = draw_paths(d);
+		d->n = 0;
+		lacks = draw_path(d);
 	}
 	return lacks;
 }

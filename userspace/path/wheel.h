@@ -7,10 +7,11 @@
  * was drawn before; what leaves nothing to the others is drawn anew. Its weight there is its weight, less what the
  * network needs of it elsewhere: with E of all weight T at exits, an exit that stands elsewhere counts by
  * max(0, 1 - T / 3E); the same for guards (Tor's path-spec, before it had weights for each pair of positions). If there
- * is no path by that, all count in full.
+ * is no path by that, all count in full, and those of weight 0 as if they had 1: where nobody has measured anything all
+ * are as good as each other.
  *
- * No two relays of one family, one /16 (IPv4) or /32 (IPv6), or one AS, unless there is no other path and the wish
- * allows it: path_choice.alike says so then.
+ * Neighbours have an IP version in common. No two relays of one family, one /16 (IPv4) or /32 (IPv6), or one AS, unless
+ * there is no other path and the wish allows it: path_choice.alike says so then.
  */
 #pragma once
 
@@ -44,6 +45,7 @@ struct path_need {
 	uint8_t proto;
 	uint16_t port;
 };
+bool path_leads_to(const struct relay_traits *exit, const struct path_need *need);
 
 enum path_alike {
 	PATH_APART,

@@ -469,6 +469,28 @@ static void up_again(void **state)
 	assert_int_equal(kernel_fake_objects(w->kernel)->n, before);
 }
 
+/* anond is restarted while the first attempts are made, or while it waits for a consensus: that is no failure. */
+static void up_goes_on(void **state)
+{
+	struct world *w = *state;
+
+	w->conf->timing.link_timeout_ms = SLOW_ATTEMPT_MS;
+	start(w);
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"" TO "\"],\"wait\":0}", NULL), REPLY_CREATED);
+	assert_text(w, 1, "state", "linking");
+	stop(w);
+	start(w);
+	assert_text(w, 1, "state", "waiting");
+	assert_true(has_chain(w, "kill1"));
+	assert_true(UNTIL(w, 5, strcmp(STATE(w, 1), "linking") == 0));
+	/* One that has failed is not tried again. */
+	assert_true(UNTIL(w, 10, strcmp(STATE(w, 1), "failed") == 0));
+	stop(w);
+	start(w);
+	assert_text(w, 1, "state", "failed");
+	assert_true(has_chain(w, "kill1"));
+}
+
 static void renewed(void **state)
 {
 	struct world *w = *state;
@@ -820,6 +842,39 @@ static void journal_while_adopting(void **state)
 		snprintf(name, sizeof(name), "kill%u", id);
 		assert_true(has_chain(w, name));
 	}
+}
+
+/* ---- fetching the directory ---- */
+
+/* By a circuit whose exit leads to a server, or directly if none that is open or comes into being does. */
+static void ways_to_the_directory(void **state)
+{
+	struct relay_traits *exit;
+	struct world *w = *state;
+	struct dir_reach reach;
+	char device[IFNAMSIZ];
+
+	w->conf->servers.at = (struct endpoints){ .n = 3 };
+	w->conf->servers.at.v[0] = (struct endpoint){ .family = AF_INET, .port = 9030 };
+	w->conf->servers.at.v[1] = (struct endpoint){ .family = AF_INET, .port = 80 };
+	w->conf->servers.at.v[2] = (struct endpoint){ .family = AF_INET6, .port = 80 }; /* the circuit has IPv4 only */
+	saved_open(w, 1, TO, clock_wall_s() + 1000);
+	start(w);
+	/* A network file says nothing of ports. */
+	assert_int_equal(client_role_way(w->role, &reach, device), DIR_BY_CIRCUIT);
+	assert_true(reach.server[0] && reach.server[1] && !reach.server[2]);
+	/* The exit says: the Web. */
+	exit = &w->net->traits[network_find(w->net, &w->net->relays[2].id) - w->net->relays];
+	exit->exit4.n = 1;
+	exit->exit4.v[0] = (struct port_range){ IPPROTO_TCP, 80, 443 };
+	assert_int_equal(client_role_way(w->role, &reach, device), DIR_BY_CIRCUIT);
+	assert_true(!reach.server[0] && reach.server[1] && !reach.server[2]);
+	/* To no server at all: it is not waited for it... */
+	w->conf->servers.at.n = 1;
+	assert_int_equal(client_role_way(w->role, &reach, device), DIR_DIRECTLY);
+	/* ... but for another one. */
+	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"192.0.2.77\"],\"wait\":0}", NULL), REPLY_CREATED);
+	assert_int_equal(client_role_way(w->role, &reach, device), DIR_NOT_NOW);
 }
 
 /* ---- losing circuits ---- */
@@ -1503,6 +1558,7 @@ int main(void)
 		TEST(up_fails_for_good),
 		TEST(probed),
 		TEST(up_again),
+		TEST(up_goes_on),
 		TEST(renewed),
 		TEST(up_undone),
 		TEST(up_needs_journal),
@@ -1514,6 +1570,7 @@ int main(void)
 		TEST(names),
 		TEST(damaged_line),
 		TEST(journal_while_adopting),
+		TEST(ways_to_the_directory),
 		TEST(adopted),
 		TEST(rebuilt_when_lost),
 		TEST(expired),

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "anond/dir_client.h"
@@ -175,7 +176,7 @@ static int put_in_force(void *ctx, struct network *net, struct error *err)
 
 static enum dir_way way(void *ctx, struct dir_reach *ret_reach, char ret_device[IFNAMSIZ])
 {
-	*ret_reach = (struct dir_reach){ true, false };
+	memset(ret_reach->server, true, sizeof(ret_reach->server));
 	snprintf(ret_device, IFNAMSIZ, "anon7");
 	return ((const struct world *)ctx)->way;
 }
@@ -490,6 +491,76 @@ static void kept_over_a_restart(void **state)
 	w->conf->servers.n_keys++;
 }
 
+/* What is in force is the newest, whatever became of the file that says so: no mirror brings an older one back. */
+static void kept_is_the_newest(void **state)
+{
+	struct world *w = *state;
+	uint64_t now = clock_wall_s();
+	char path[128];
+
+	begin(w, false, false);
+	serve(now - 60, 3600, 2, N);
+	run(w, 1, 0);
+	end(w);
+	snprintf(path, sizeof(path), "%s/network-newest", dir);
+	assert_int_equal(unlink(path), 0);
+	begin(w, false, false);
+	assert_int_equal(w->net->n_relays, 2);
+	serve(now - 120, 3600, 3, N);
+	dir_client_hurry(w->client);
+	run(w, 0, 1);
+	assert_int_equal(w->net->n_relays, 2);
+	/* The control: a newer one is. */
+	serve(now - 30, 3600, 4, N);
+	dir_client_hurry(w->client);
+	run(w, 1, 1);
+	assert_int_equal(w->net->n_relays, 4);
+}
+
+/* In the place of a file, so that it cannot be written; or the file again. */
+static void in_the_way(const char *name, const char *file)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	assert_int_equal(file ? rmdir(path) : unlink(path), 0);
+	if (file)
+		put(name, file, strlen(file), 0600);
+	else
+		assert_int_equal(mkdir(path, 0700), 0);
+}
+
+/* Of a consensus and of how new it is one is stored, and the other not. */
+static void half_stored(void **state)
+{
+	static const char *const names[] = { "network-newest", DIR_KEPT_FILE };
+	struct world *w = *state;
+	uint64_t now = clock_wall_s();
+	struct error err;
+	struct dir_kept k;
+	char *text, *old;
+	size_t len;
+
+	begin(w, false, false);
+	serve(now - 60, 3600, 2, N);
+	run(w, 1, 0);
+	end(w);
+	for (size_t i = 0; i < 2; i++) {
+		text = consensus(now - 40 + i, 3600, 3, N, &len);
+		old = get(names[i]);
+		in_the_way(names[i], NULL);
+		assert_true(dir_kept_save(w->conf, text, len, now - 40 + i, &err) < 0);
+		in_the_way(names[i], old);
+		assert_int_equal(dir_kept_load(w->conf, now, &k, &err), 0);
+		assert_int_equal(k.newest, now - 40 + i);
+		/* A crash between the two does not cost the consensus; that it is not there, is not forgotten. */
+		assert_true(i == 0 ? k.net != NULL : k.net == NULL);
+		network_free(k.net);
+		free(old);
+		free(text);
+	}
+}
+
 static void ways(void **state)
 {
 	struct world *w = *state;
@@ -529,6 +600,33 @@ static void ways(void **state)
 	calls = get("calls");
 	assert_non_null(strstr(calls, "--socket 3 "));
 	free(calls);
+}
+
+/* An exit lets nothing through: by circuits as long as they can be relieved, and then directly. */
+static void circuits_fail(void **state)
+{
+	struct world *w = *state;
+	uint64_t now = clock_wall_s();
+	char *calls;
+
+	if (geteuid() != 0)
+		skip();
+	stand_in("case \"$*\" in *--device*) exit 2;; esac");
+	serve(now, 4, 2, N);
+	w->way = DIR_DIRECTLY;
+	begin(w, false, true);
+	run(w, 1, 0);
+	w->way = DIR_BY_CIRCUIT;
+	put("calls", "", 0, 0600);
+	serve(now + 1, 3600, 2, N);
+	run(w, 1, 1);
+	calls = get("calls");
+	assert_non_null(strstr(calls, "--device"));
+	assert_null(strstr(calls, "--socket"));
+	free(calls);
+	run(w, 2, 1);
+	assert_true(clock_wall_s() >= now + 4);
+	assert_string_equal(dir_client_wrong(w->client), "");
 }
 
 static const char *post_state(const struct world *w, size_t i, char ret[16])
@@ -616,8 +714,9 @@ static void relay_publishes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORY(first_and_next),	    STORY(difference), STORY(refused),
-		STORY(kept_over_a_restart), STORY(ways),       STORY(relay_publishes),
+		STORY(first_and_next),	   STORY(difference),  STORY(refused), STORY(kept_over_a_restart),
+		STORY(kept_is_the_newest), STORY(half_stored), STORY(ways),    STORY(circuits_fail),
+		STORY(relay_publishes),
 	};
 
 	return cmocka_run_group_tests_name("dir_client", tests, NULL, NULL);

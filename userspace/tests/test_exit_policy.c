@@ -119,7 +119,8 @@ static void presets(void **state)
 	assert_true(accepts(&all, 80) && accepts(&all, 12345) && accepts(&all, 587));
 	assert_false(accepts(&all, 25) || accepts(&all, 137) || accepts(&all, 6999));
 	assert_null(exit_policy_add(&reduced, "preset reduced"));
-	assert_true(accepts(&reduced, 22) && accepts(&reduced, 443) && accepts(&reduced, 64738));
+	assert_true(accepts(&reduced, 22) && accepts(&reduced, 443) && accepts(&reduced, 9030) &&
+		    accepts(&reduced, 64738));
 	assert_false(accepts(&reduced, 25) || accepts(&reduced, 12345) || accepts(&reduced, 7));
 	assert_int_equal(reduced.rules[reduced.n - 1].proto, POLICY_ICMP);
 	/* what stands before a preset goes first */

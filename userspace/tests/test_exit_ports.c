@@ -102,8 +102,9 @@ static void presets(void **state)
 	exit_ports_of(&p, AF_INET, &e);
 	assert_int_equal(e.n, EXIT_PORTS_MAX);
 	text_of(L("preset reduced"), AF_INET, buf, sizeof(buf));
-	for (size_t i = 0; i < 3; i++)
-		assert_non_null(strstr(buf, ((const char *const[]){ "tcp/79-81", "tcp/443", "udp/53" })[i]));
+	for (size_t i = 0; i < 4; i++)
+		assert_non_null(
+			strstr(buf, ((const char *const[]){ "tcp/79-81", "tcp/443", "udp/53", "tcp/9030" })[i]));
 	for (size_t i = 1; i < e.n; i++)
 		assert_true(e.v[i].proto > e.v[i - 1].proto || e.v[i].first > e.v[i - 1].last + 1);
 	assert_null(strstr(buf, "tcp/25"));

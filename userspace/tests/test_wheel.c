@@ -464,6 +464,128 @@ static void lengths(void **state)
 	assert_int_equal(choose(w, &(struct path_wish){ .hops = 3 }, &c, &err), -ENOENT);
 }
 
+static uint32_t below(uint32_t n)
+{
+	return rng_below(&rng, n);
+}
+
+/* Up to nine relays of few networks, ASes and families. */
+static void scatter(struct world *w)
+{
+	uint32_t groups = 1 + below(7);
+
+	build(w, 3 + below(7));
+	memset(w->relay, 0, sizeof(w->relay[0]) * w->r.n);
+	for (size_t i = 0; i < w->r.n; i++) {
+		uint32_t kind = below(4);
+
+		w->relay[i].id.b[0] = (uint8_t)(i + 1);
+		if (kind != 0)
+			w->relay[i].addr4.s_addr = htonl(0x0b000000u + (below(groups) << 16) + (uint32_t)i);
+		if (kind <= 1)
+			w->relay[i].addr6.s6_addr32[0] = htonl(0x20010000u + below(groups));
+		w->relay[i].guard = below(2);
+		w->relay[i].exit = below(2);
+		w->weight[i] = below(3) * below(1000);
+		w->traits[i].as = below(3) ? 0 : 1 + below(groups);
+		w->traits[i].n_families = below(3) == 0;
+		w->traits[i].families[0][0] = (uint8_t)(1 + below(3));
+	}
+	turn(w);
+}
+
+static bool have_link(const struct relay *a, const struct relay *b)
+{
+	return (a->addr4.s_addr && b->addr4.s_addr) || (a->addr6.s6_addr32[0] && b->addr6.s6_addr32[0]);
+}
+
+static bool are_linked(const struct world *w, const size_t *path, size_t hops)
+{
+	for (size_t i = 1; i < hops; i++)
+		if (!have_link(&w->relay[path[i - 1]], &w->relay[path[i]]))
+			return false;
+	return true;
+}
+
+/* Whether there is a path, looked for one by one: relays of it from `at` on, those before it are given. */
+static bool exists(const struct world *w, const struct path_wish *wish, enum path_alike may, size_t at, size_t *path)
+{
+	if (at == wish->hops)
+		return path_alike(&w->r, path, wish->hops) <= may && are_linked(w, path, wish->hops);
+	for (size_t i = 0; i < w->r.n; i++) {
+		bool fits = (at > 0 || w->relay[i].guard) && (at < wish->hops - 1 || w->relay[i].exit) &&
+			    (at > 0 || !wish->guard || wish->guard == &w->relay[i].id);
+
+		for (size_t k = 0; k < at; k++)
+			fits = fits && path[k] != i;
+		path[at] = i;
+		if (fits && exists(w, wish, may, at + 1, path))
+			return true;
+	}
+	return false;
+}
+
+/* Where there is a path it is found, and no more alike than it has to be, in whatever order its relays are drawn. */
+static void found_if_there_is_one(void **state)
+{
+	size_t found[PATH_FAMILIES_ALIKE + 1] = { 0 }, path[HOPS_MAX];
+	struct world *w = *state;
+	struct path_choice c;
+	struct error err;
+
+	for (int t = 0; t < 20000; t++) {
+		struct path_wish wish = { .hops = 1 + below(HOPS_MAX), .may = PATH_FAMILIES_ALIKE };
+		enum path_alike least = PATH_APART;
+
+		scatter(w);
+		wish.guard = below(2) ? &w->relay[below((uint32_t)w->r.n)].id : NULL;
+		while (least <= PATH_FAMILIES_ALIKE && !exists(w, &wish, least, 0, path))
+			least++;
+		if (least > PATH_FAMILIES_ALIKE) {
+			assert_int_equal(choose(w, &wish, &c, &err), -ENOENT);
+			continue;
+		}
+		assert_int_equal(choose(w, &wish, &c, &err), 0);
+		assert_int_equal(c.alike, least);
+		assert_true(are_linked(w, c.index, wish.hops));
+		found[least]++;
+	}
+	for (size_t i = 0; i <= PATH_FAMILIES_ALIKE; i++)
+		assert_true(found[i] > 100);
+}
+
+/* Nobody has measured anything: all are as good as each other; but what weighs anything is before what does not. */
+static void weightless(void **state)
+{
+	enum { N = 30, DRAWS = 20000 };
+	static uint32_t hits[N];
+	static double want[N];
+	struct path_wish wish = { .hops = 3 };
+	struct relay_id id;
+	struct world *w = *state;
+	struct path_choice c;
+	struct error err;
+
+	build(w, N);
+	memset(w->weight, 0, sizeof(w->weight));
+	turn(w);
+	for (int i = 0; i < DRAWS; i++) {
+		assert_int_equal(choose(w, &wish, &c, &err), 0);
+		hits[c.index[2]]++;
+	}
+	for (size_t i = 0; i < N; i++)
+		want[i] = w->relay[i].exit;
+	compare("exits", want, hits, N, DRAWS);
+	assert_true(path_wheel_guard(w->wheel, &wish, NULL, 0, &rng, &id));
+	for (size_t i = 0; i < 3; i++) /* 0 is guard and exit, 3 a guard, 5 an exit */
+		w->weight[(const size_t[]){ 3, 4, 5 }[i]] = 1;
+	turn(w);
+	for (int i = 0; i < 1000; i++) {
+		assert_int_equal(choose(w, &wish, &c, &err), 0);
+		assert_true(c.index[0] == 3 && c.index[1] == 4 && c.index[2] == 5);
+	}
+}
+
 /* Under a millisecond a path with 10,000 relays, sanitizers and all. */
 static void quick(void **state)
 {
@@ -494,6 +616,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ports_unknown, setup, teardown),
 		cmocka_unit_test_setup_teardown(guards_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(lengths, setup, teardown),
+		cmocka_unit_test_setup_teardown(found_if_there_is_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(weightless, setup, teardown),
 		cmocka_unit_test_setup_teardown(quick, setup, teardown),
 	};
 
