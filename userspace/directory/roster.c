@@ -35,7 +35,7 @@ struct member {
 	 * did not answer, chances: how often, since it last answered.
 	 */
 	uint64_t posted, answered, wasted, chances;
-	bool silent; /* when it was last asked */
+	uint64_t silent; /* since when, whenever it was asked; 0: it answered, or was not asked */
 	bool direct;
 	bool measured;
 	uint32_t kib;
@@ -316,8 +316,11 @@ static int take(struct roster *r, char **text, size_t len, const struct server_d
 	if (e < 0)
 		return e;
 	m->direct |= origin.direct;
-	if (origin.direct)
+	if (origin.direct) {
+		if (!has_grace(r, m, now))
+			m->silent = 0; /* of what was before it came anew */
 		m->posted = now;
+	}
 	put(r, m, *text, len, d);
 	*text = NULL;
 	return 1;
@@ -547,11 +550,15 @@ void roster_probed(struct roster *r, const struct relay_id *id, enum probe resul
 	if (result == PROBE_UNKNOWN)
 		return;
 	r->told = now;
-	m->silent = result == PROBE_SILENT;
-	if (!m->silent) {
+	if (result == PROBE_ANSWERED) {
 		m->answered = now;
-		m->chances = 0;
-	} else if (has_grace(r, m, now)) {
+		m->chances = m->silent = 0;
+		return;
+	}
+	if (!m->silent || m->silent > now)
+		m->silent = now;
+	/* At first those on the way may not know it yet. */
+	if (has_grace(r, m, now) && now - m->silent >= r->rules.probe_life) {
 		m->wasted = now;
 		m->chances++;
 	}

@@ -263,7 +263,7 @@ static void probes(void **state)
 /* One that is new, or was started anew, can be in a consensus before it can be probed; but not for ever. */
 static void grace(void **state)
 {
-	struct roster *r = roster_of((struct roster_rules){ .max = 10, .probe_life = HOUR, .probe_grace = 2 * HOUR });
+	struct roster *r = roster_of((struct roster_rules){ .max = 10, .probe_life = HOUR / 2, .probe_grace = 2 * HOUR });
 	struct relay_id one = test_relay_id(1);
 
 	(void)state;
@@ -271,6 +271,10 @@ static void grace(void **state)
 	add(r, (struct test_relay){ .id = 2, .published = T0 }, false, T0);
 	VOTES(r, T0 + HOUR, 1);
 	roster_probed(r, &one, PROBE_UNKNOWN, T0 + HOUR);
+	VOTES(r, T0 + HOUR, 1);
+	/* Who asks may know it before those do that are on the way to it. */
+	roster_probed(r, &one, PROBE_SILENT, T0 + HOUR / 2);
+	roster_probed(r, &one, PROBE_SILENT, T0 + HOUR - 1);
 	VOTES(r, T0 + HOUR, 1);
 	roster_probed(r, &one, PROBE_SILENT, T0 + HOUR);
 	VOTES(r, T0 + HOUR, 0);
@@ -292,6 +296,8 @@ static void grace(void **state)
 	VOTES(r, T0 + 20 * HOUR, 0);
 	add(r, (struct test_relay){ .id = 1, .published = T0 + 20 * HOUR }, true, T0 + 20 * HOUR);
 	VOTES(r, T0 + 20 * HOUR, 1);
+	roster_probed(r, &one, PROBE_SILENT, T0 + 20 * HOUR + 1);
+	VOTES(r, T0 + 20 * HOUR + 1, 1);
 	roster_free(r);
 }
 
