@@ -286,6 +286,7 @@ static void grace(void **state)
 	add(r, (struct test_relay){ .id = 1, .published = T0 + 4 * HOUR }, true, T0 + 4 * HOUR);
 	VOTES(r, T0 + 4 * HOUR, 1);
 	roster_probed(r, &one, PROBE_SILENT, T0 + 5 * HOUR);
+	roster_probed(r, &one, PROBE_SILENT, T0 + 5 * HOUR + HOUR / 2);
 	add(r, (struct test_relay){ .id = 1, .published = T0 + 8 * HOUR }, true, T0 + 8 * HOUR);
 	VOTES(r, T0 + 8 * HOUR, 0);
 	roster_probed(r, &one, PROBE_ANSWERED, T0 + 8 * HOUR);
