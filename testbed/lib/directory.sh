@@ -26,6 +26,7 @@ listen = {"${ADDR4[$1]}:${DIRPORT[$1]:-9030}"}
 state = "/var/lib/anond/${2:-dirauth}"
 user = "anon-dirauth"
 interval = $INTERVAL
+link-mtu = 1416
 guard-age = 0
 guard-bandwidth = 0
 C

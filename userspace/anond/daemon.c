@@ -50,10 +50,10 @@ static bool listed(const struct daemon *d)
 	return d->keys && network_find(d->net, &d->keys->id);
 }
 
-/* Links are of one size, at both ends, from their beginning on. */
+/* Links are of one size, at both ends, from their beginning on. As long as nobody was known there are none. */
 static void keep_link_mtu(const struct daemon *d, struct network *net)
 {
-	if (net->link_mtu == d->net->link_mtu)
+	if (net->link_mtu == d->net->link_mtu || d->net->n_relays == 0)
 		return;
 	log_err("the network's link-mtu is %u now, and this node goes on with %u: links to others will fail; RESTART "
 		"ANOND",

@@ -317,6 +317,24 @@ static void on_service(void *ctx, bool ready)
 
 /* ---- life ---- */
 
+/* At a guard: the device that all clients share, of the network's MTU. */
+static int clients_device(struct overlay *o, uint16_t mtu)
+{
+	struct link clients = {
+		.kind = LINK_KIND_CLIENTS,
+		.number = LINK_CLIENTS,
+		.mtu = mtu,
+	};
+	struct overlay_link *l = find_number(o, LINK_CLIENTS);
+
+	if (!o->c.keys || !o->c.conf->guard || (l && l->link.mtu == mtu))
+		return 0;
+	clients.self = overlay_relay(&o->c.keys->id);
+	if (l)
+		link_detach(l, true);
+	return link_attach(o, &clients, false) ? 0 : -EIO;
+}
+
 int overlay_set_network(struct overlay *o, const struct network *net)
 {
 	_cleanup_free_ struct links_peer *peers = calloc(net->n_relays + 1, sizeof(*peers));
@@ -337,7 +355,9 @@ int overlay_set_network(struct overlay *o, const struct network *net)
 			return number;
 		peers[n++] = (struct links_peer){ .relay = relay, .number = (uint16_t)number };
 	}
-	r = links_set_network(o->links, peers, n);
+	r = links_set_network(o->links, net->link_mtu, peers, n);
+	if (r == 0)
+		r = clients_device(o, net->link_mtu);
 	if (r == 0)
 		o->c.net = net;
 	return r;
@@ -350,7 +370,6 @@ static int links_start(struct overlay *o)
 	struct links_config lc = {
 		.loop = o->c.loop,
 		.vici_path = conf->vici,
-		.link_mtu = o->c.net->link_mtu,
 		.timing = { .dpd_s = conf->link.dpd_s,
 			    .rekey_child_s = conf->link.rekey_s,
 			    .rekey_ike_s = conf->link.ike_rekey_s },
@@ -374,21 +393,14 @@ static int links_start(struct overlay *o)
 	return links_new(&lc, &o->links);
 }
 
-/* At a relay: the control socket and, at a guard, the device that all clients share. */
 static int relay_devices(struct overlay *o, struct error *err)
 {
 	const struct in6_addr self = overlay_relay(&o->c.keys->id);
-	const struct link clients = {
-		.kind = LINK_KIND_CLIENTS,
-		.number = LINK_CLIENTS,
-		.self = self,
-		.mtu = o->c.net->link_mtu,
-	};
 	int r = transport_new(o->c.loop, &self, on_message, o, &o->transport);
 
 	if (r < 0)
 		return error_set(err, r, "cannot open the control socket on the overlay address: %s", strerror(-r));
-	if (o->c.conf->guard && !link_attach(o, &clients, false))
+	if (clients_device(o, o->c.net->link_mtu) < 0)
 		return error_set(err, -EIO, "cannot make the clients' link device");
 	return 0;
 }

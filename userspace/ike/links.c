@@ -913,7 +913,7 @@ static int add_missing(struct links *l, const struct links_peer *peers, size_t n
 	return 0;
 }
 
-int links_set_network(struct links *l, const struct links_peer *peers, size_t n)
+int links_set_network(struct links *l, uint16_t link_mtu, const struct links_peer *peers, size_t n)
 {
 	_cleanup_free_ const struct links_peer **sorted = calloc(n + 1, sizeof(const struct links_peer *));
 	_cleanup_free_ struct member *members = calloc(n + 1, sizeof(*members));
@@ -928,6 +928,7 @@ int links_set_network(struct links *l, const struct links_peer *peers, size_t n)
 		r = numbers_check(l, peers, n, sorted);
 	if (r < 0)
 		return r; /* cppcheck-suppress memleak ; freed by its attribute */
+	l->config.link_mtu = link_mtu;
 	for (size_t i = 0; i < n; i++) {
 		members[i].peer = &peers[i];
 		members[i].id = peers[i].relay->id;

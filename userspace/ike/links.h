@@ -69,7 +69,7 @@ struct links_config {
 	struct in6_addr overlay_self; /* OR_own */
 	uint32_t clients_max;	      /* guard: size of the address pool, 1..LINKS_CLIENTS_MAX; 0: the maximum */
 
-	uint16_t link_mtu; /* network's, bytes; copied into struct link */
+	uint16_t link_mtu; /* bytes; copied into struct link; what links_set_network was told last */
 	struct links_timing timing;
 
 	/* The link view lives until the callback returns. Reasons are short English phrases without addresses. */
@@ -112,8 +112,9 @@ void links_free(struct links *l);
  * Relay: the other relays of the network (ourselves among them is skipped). Peers that are gone lose their link;
  * changed ones are loaded anew. -EINVAL for a number out of range or used twice (nothing is changed then), -ENOMEM.
  * Client: only updates and removes peers that are wanted already; numbers are ignored.
+ * link_mtu: the network's, bytes, for peers that are new; the others keep theirs.
  */
-int links_set_network(struct links *l, const struct links_peer *peers, size_t n);
+int links_set_network(struct links *l, uint16_t link_mtu, const struct links_peer *peers, size_t n);
 
 /*
  * Demand for a link: initiate until it is up, and again whenever it is lost. A relay's peer must be in the network

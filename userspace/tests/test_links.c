@@ -26,6 +26,7 @@
 #define SESSIONS 4
 #define SAS 8
 #define CONNS 8
+#define MTU 1400
 
 /* ---- the model of charon ---- */
 
@@ -520,7 +521,6 @@ static int setup(void **state)
 	w->config = (struct links_config){
 		.loop = w->fake.loop,
 		.vici_path = w->fake.path,
-		.link_mtu = 1400,
 		.timing = { .connect_s = 1, .settle_s = 1, .retry_min_s = 1, .retry_max_s = 1, .resync_s = 100 },
 		.up = on_up,
 		.down = on_down,
@@ -557,7 +557,7 @@ static void be_relay(struct world *w, size_t self, unsigned int roles)
 	w->config.public4 = w->relays[self].addr4;
 	w->config.overlay_self = overlay_relay(&w->config.self);
 	assert_int_equal(links_new(&w->config, &w->links), 0);
-	assert_int_equal(links_set_network(w->links, w->peers, 3), 0);
+	assert_int_equal(links_set_network(w->links, MTU, w->peers, 3), 0);
 	assert_true(UNTIL(w, 5, w->readies == 1));
 }
 
@@ -577,7 +577,7 @@ static void be_client(struct world *w)
 {
 	w->config.roles = LINKS_CLIENT;
 	assert_int_equal(links_new(&w->config, &w->links), 0);
-	assert_int_equal(links_set_network(w->links, w->peers, 3), 0);
+	assert_int_equal(links_set_network(w->links, MTU, w->peers, 3), 0);
 	assert_true(UNTIL(w, 5, w->readies == 1));
 }
 
@@ -681,13 +681,13 @@ static void test_config(void **state)
 	assert_int_equal(links_new(&w->config, &w->links), -EINVAL);
 	be_relay(w, 0, LINKS_RELAY);
 	twice[0].number = twice[1].number;
-	assert_int_equal(links_set_network(w->links, twice, 2), -EINVAL);
+	assert_int_equal(links_set_network(w->links, MTU, twice, 2), -EINVAL);
 	twice[0].number = LINK_CLIENTS;
-	assert_int_equal(links_set_network(w->links, twice, 2), -EINVAL);
+	assert_int_equal(links_set_network(w->links, MTU, twice, 2), -EINVAL);
 	assert_int_equal(info(w, 1).link.number, LINK_FIRST + 1);
 	assert_int_equal(links_want(w->links, &w->relays[0], 0, NULL), -ENOENT);
 	w->relays[2].addr4.s_addr = 0;
-	assert_int_equal(links_set_network(w->links, w->peers, 3), 0);
+	assert_int_equal(links_set_network(w->links, MTU, w->peers, 3), 0);
 	assert_int_equal(links_want(w->links, &w->relays[2], 0, NULL), -EADDRNOTAVAIL);
 }
 
@@ -923,12 +923,12 @@ static void test_network_change(void **state)
 	assert_true(UNTIL(w, 5, w->ups == 2));
 	/* Another key: what was made with the old one is closed. */
 	w->relays[2].link_key[0] ^= 1;
-	assert_int_equal(links_set_network(w->links, w->peers, 3), 0);
+	assert_int_equal(links_set_network(w->links, MTU, w->peers, 3), 0);
 	assert_true(UNTIL(w, 5, w->ups == 3));
 	assert_int_equal(w->fake.n_unload, 0);
 	/* Gone. */
 	w->downs = 0;
-	assert_int_equal(links_set_network(w->links, w->peers, 2), 0);
+	assert_int_equal(links_set_network(w->links, MTU, w->peers, 2), 0);
 	assert_int_equal(w->downs, 1);
 	assert_string_equal(w->reason, "removed from the network");
 	assert_false(links_idle(w->links));
@@ -937,6 +937,12 @@ static void test_network_change(void **state)
 	assert_non_null(loaded(w, conn_of(w, CONN_RELAY, 1)));
 	assert_int_equal(sa_count(&w->fake), 1);
 	assert_int_equal(links_want(w->links, &w->relays[2], 0, NULL), -ENOENT);
+	/* Back in a network of another MTU: that is for links that begin. */
+	assert_int_equal(w->last.mtu, MTU);
+	assert_int_equal(links_set_network(w->links, MTU + 1, w->peers, 3), 0);
+	links_want(w->links, &w->relays[2], 0, NULL);
+	assert_true(UNTIL(w, 5, w->ups == 4));
+	assert_int_equal(w->last.mtu, MTU + 1);
 }
 
 static void test_clients_are_counted(void **state)
