@@ -243,11 +243,8 @@ static void want_vote(void *ctx, const uint8_t authority[32], const uint8_t hash
 {
 	const struct listed *l = ctx;
 	struct wish w = { .kind = WISH_VOTE, .valid_after = round_valid_after(l->a->round) };
-	struct round_vote v[2];
 
-	/* One that two votes are known of needs no third. */
-	if (dir_servers_find(&l->a->conf->authorities, authority) < 0 || round_has_vote(l->a->round, authority, hash) ||
-	    round_votes_of(l->a->round, authority, v) == 2)
+	if (!round_wants(l->a->round, l->a->conf->authorities.keys[l->peer], authority, hash))
 		return;
 	memcpy(w.authority, authority, sizeof(w.authority));
 	memcpy(w.hash, hash, sizeof(w.hash));
@@ -398,6 +395,10 @@ static void keep(struct authority *a, enum phase phase)
 	case PHASE_COLLECT:
 	case PHASE_COMPARE:
 		ask(a, WISH_VOTES);
+		break;
+	case PHASE_CLOSE:
+		exchange_forget(a->exchange);
+		round_close(a->round);
 		break;
 	case PHASE_COMPUTE:
 		exchange_forget(a->exchange);

@@ -29,6 +29,7 @@ struct round {
 	uint64_t valid_after;
 	struct place places[AUTHORITIES_MAX];
 	size_t n;
+	bool closed;
 	char *body; /* the consensus without signatures, NULL: not computed */
 	size_t body_len;
 };
@@ -123,11 +124,18 @@ int round_add_vote(struct round *r, char **text, size_t len, struct error *err)
 	return 1;
 }
 
-bool round_has_vote(const struct round *r, const uint8_t authority[32], const uint8_t hash[32])
+/* One that two votes are known of needs no third. */
+bool round_wants(const struct round *r, const uint8_t from[32], const uint8_t authority[32], const uint8_t hash[32])
 {
 	const struct place *p = place_of(r, authority);
 
-	return p && ballot_of(p, hash);
+	return p && p->n < ARRAY_SIZE(p->ballots) && !ballot_of(p, hash) &&
+	       !(r->closed && memcmp(from, authority, sizeof(p->key)) == 0);
+}
+
+void round_close(struct round *r)
+{
+	r->closed = true;
 }
 
 size_t round_votes_of(const struct round *r, const uint8_t authority[32], struct round_vote ret[2])

@@ -4,7 +4,8 @@
  * then computes and signs once, then collects signatures. Pure; who fetches what from whom and when is not seen here.
  *
  * An authority of which two votes turn up has told different things to different ones: neither counts. Both are kept
- * and handed on, so that all see it. What turns up after the computation is evidence only: nobody signs twice.
+ * and handed on, so that all see it. From whoever made it a vote is taken early only, and then from the others that have
+ * it: so nobody can give one to some when it is too late for the rest to hear of it. What turns up after the computation is evidence only: nobody signs twice.
  */
 #pragma once
 
@@ -32,7 +33,10 @@ struct round_vote {
  * already, or its authority has two. -EPERM: by no authority; -ESTALE: of another interval; as vote_parse.
  */
 int round_add_vote(struct round *r, char **text, size_t len, struct error *err);
-bool round_has_vote(const struct round *r, const uint8_t authority[32], const uint8_t hash[32]);
+/* Whether a vote that authority `from` has should be fetched from it. */
+bool round_wants(const struct round *r, const uint8_t from[32], const uint8_t authority[32], const uint8_t hash[32]);
+/* From now on no vote is wanted from who made it. */
+void round_close(struct round *r);
 /* Of an authority, or both. */
 size_t round_votes_of(const struct round *r, const uint8_t authority[32], struct round_vote ret[2]);
 /* How many authorities have just one. */
