@@ -268,23 +268,20 @@ static void hand_out_signatures(struct authority *a)
 		log_err("signatures cannot be handed out: %s", err.text);
 }
 
-/* What was signed once is signed again, and nothing else for that interval. */
+/* What was signed once is signed again, and nothing else for that interval: it is on the disk before. */
 static int compute(struct authority *a, struct error *err)
 {
 	uint64_t valid_after = round_valid_after(a->round);
-	_cleanup_free_ char *earlier = NULL;
-	const char *body;
+	_cleanup_free_ char *body = NULL;
 	size_t len;
-	int r = archive_load(a->conf->state, "signed", valid_after, CONSENSUS_MAX, &earlier, &len, err);
+	int r = archive_load(a->conf->state, "signed", valid_after, CONSENSUS_MAX, &body, &len, err);
 
-	if (r > 0)
-		return round_resume(a->round, earlier, len, a->seed, err);
-	if (r == 0)
-		r = round_compute(a->round, a->seed, err);
-	if (r < 0)
-		return r;
-	body = round_body(a->round, &len);
-	return archive_save(a->conf->state, "signed", valid_after, body, len, err);
+	if (r == 0) {
+		r = round_compute(a->round, &body, &len, err);
+		if (r == 0)
+			r = archive_save(a->conf->state, "signed", valid_after, body, len, err);
+	}
+	return r < 0 ? r : round_sign(a->round, body, len, a->seed, err);
 }
 
 static void sign(struct authority *a)
@@ -338,6 +335,9 @@ static bool is_published(const struct authority *a)
 
 static int begin_round(struct authority *a, uint64_t valid_after)
 {
+	/* Of these the consensus may be in use: also when the clock was set back, nothing of them is made twice. */
+	const uint64_t in_use = a->conf->valid * (uint64_t)a->conf->interval;
+	const uint64_t over = valid_after > in_use ? valid_after - in_use : 0;
 	struct round *round = NULL;
 	struct error err = { "" };
 	int r;
@@ -354,8 +354,8 @@ static int begin_round(struct authority *a, uint64_t valid_after)
 	shelf_remove_all(a->shelf, "vote/");
 	shelf_remove_all(a->shelf, "votes/");
 	shelf_remove_all(a->shelf, "signatures/");
-	if (archive_prune(a->conf->state, "vote", valid_after, &err) < 0 ||
-	    archive_prune(a->conf->state, "signed", valid_after, &err) < 0)
+	if (archive_prune(a->conf->state, "vote", over, &err) < 0 ||
+	    archive_prune(a->conf->state, "signed", over, &err) < 0)
 		log_warn("%s", err.text);
 	return 0;
 }
