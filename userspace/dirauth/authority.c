@@ -268,27 +268,29 @@ static void hand_out_signatures(struct authority *a)
 		log_err("signatures cannot be handed out: %s", err.text);
 }
 
-/* What was signed once is signed again, and nothing else for that interval: it is on the disk before. */
-static int compute(struct authority *a, struct error *err)
+/* Before it is signed it is on the disk. */
+static int compute(struct authority *a, char **ret, size_t *ret_len, struct error *err)
 {
-	uint64_t valid_after = round_valid_after(a->round);
-	_cleanup_free_ char *body = NULL;
-	size_t len;
-	int r = archive_load(a->conf->state, "signed", valid_after, CONSENSUS_MAX, &body, &len, err);
+	int r = round_compute(a->round, ret, ret_len, err);
 
-	if (r == 0) {
-		r = round_compute(a->round, &body, &len, err);
-		if (r == 0)
-			r = archive_save(a->conf->state, "signed", valid_after, body, len, err);
-	}
-	return r < 0 ? r : round_sign(a->round, body, len, a->seed, err);
+	return r < 0 ? r : archive_save(a->conf->state, "signed", round_valid_after(a->round), *ret, *ret_len, err);
 }
 
-static void sign(struct authority *a)
+/* What was signed once is signed again, and nothing else for that interval. anew: if there is no such thing. */
+static void sign(struct authority *a, bool anew)
 {
+	_cleanup_free_ char *body = NULL;
 	struct error err = { "" };
+	size_t len;
+	int r = archive_load(a->conf->state, "signed", round_valid_after(a->round), CONSENSUS_MAX, &body, &len, &err);
 
-	if (compute(a, &err) < 0)
+	if (r == 0 && !anew)
+		return;
+	if (r == 0)
+		r = compute(a, &body, &len, &err);
+	if (r >= 0)
+		r = round_sign(a->round, body, len, a->seed, &err);
+	if (r < 0)
 		log_err("no consensus for the next interval: %s", err.text);
 	else
 		hand_out_signatures(a);
@@ -357,6 +359,7 @@ static int begin_round(struct authority *a, uint64_t valid_after)
 	if (archive_prune(a->conf->state, "vote", over, &err) < 0 ||
 	    archive_prune(a->conf->state, "signed", over, &err) < 0)
 		log_warn("%s", err.text);
+	sign(a, false); /* before it was started again */
 	return 0;
 }
 
@@ -379,7 +382,7 @@ static void ask(struct authority *a, enum wish_kind kind)
 	exchange_ask_all(a->exchange, &w);
 }
 
-/* Of an authority that was started meanwhile too: it has no vote, but sees and signs what the others have. */
+/* Of an authority that was started meanwhile too: it has no vote, but sees and signs what the others have, or it had. */
 static void keep(struct authority *a, enum phase phase)
 {
 	size_t ignored;
@@ -402,7 +405,7 @@ static void keep(struct authority *a, enum phase phase)
 		break;
 	case PHASE_COMPUTE:
 		exchange_forget(a->exchange);
-		sign(a);
+		sign(a, true);
 		break;
 	case PHASE_SIGN:
 	case PHASE_LATE:
@@ -591,6 +594,11 @@ int authority_new(struct ev_loop *loop, const struct dirauth_config *conf, const
 	authority_reload(a);
 	hand_out_descriptors(a);
 	make_appointment(a);
+	r = begin_round(a, a->next.valid_after);
+	if (r < 0) {
+		authority_free(a);
+		return error_set(err, r, "%s", strerror(-r));
+	}
 	*ret = a;
 	return 0;
 }
