@@ -682,19 +682,69 @@ static int compare_listing(const void *a, const void *b)
 	return memcmp(&x->id, &y->id, sizeof(x->id));
 }
 
+static bool runs(const struct roster *r, const struct member *m, uint64_t valid_after, uint64_t now)
+{
+	uint64_t ends = m->d.facts.traits.ends;
+
+	return is_valid(m, valid_after) && (ends == 0 || ends > valid_after) && answers(r, m, now);
+}
+
+/* The network that it is counted by; false: by none. */
+static bool counted_by(const struct member *m, struct in6_addr *ret)
+{
+	*ret = m->d.facts.relay.addr6;
+	memset(&ret->s6_addr[6], 0, 10);
+	return !(m->from & FROM_4) && !IN6_IS_ADDR_UNSPECIFIED(&m->d.facts.relay.addr6);
+}
+
+static int compare_candidate(const void *a, const void *b)
+{
+	const struct member *const *x = a, *const *y = b;
+	struct in6_addr of_x, of_y;
+	bool counted_x = counted_by(*x, &of_x), counted_y = counted_by(*y, &of_y);
+	int c = counted_x != counted_y ? counted_x - counted_y : memcmp(&of_x, &of_y, sizeof(of_x));
+
+	if (c == 0 && (*x)->known_since != (*y)->known_since)
+		c = (*x)->known_since < (*y)->known_since ? -1 : 1;
+	return c != 0 ? c : memcmp(&(*x)->id, &(*y)->id, sizeof((*x)->id));
+}
+
+/* Leaves the first of each network. The number of those. */
+static size_t thin_out(const struct member **v, size_t n)
+{
+	struct in6_addr network, last = { 0 };
+	size_t of_last = 0, left = 0;
+
+	qsort(v, n, sizeof(*v), compare_candidate);
+	for (size_t i = 0; i < n; i++) {
+		if (counted_by(v[i], &network)) {
+			of_last = IN6_ARE_ADDR_EQUAL(&network, &last) ? of_last + 1 : 1;
+			last = network;
+			if (of_last > ROSTER_NETWORK_MAX)
+				continue;
+		}
+		v[left++] = v[i];
+	}
+	return left;
+}
+
 int roster_listings(const struct roster *r, uint64_t valid_after, uint64_t now, struct listings *ret)
 {
-	struct listings l = { .v = calloc(HASH_COUNT(r->members) + 1, sizeof(*l.v)) };
+	size_t max = HASH_COUNT(r->members) + 1, n = 0;
+	_cleanup_free_ const struct member **v = calloc(max, sizeof(*v));
+	struct listings l = { .v = calloc(max, sizeof(*l.v)) };
 	struct member *m, *next;
 
-	if (!l.v)
+	if (!v || !l.v) {
+		free(l.v);
 		return -ENOMEM;
-	HASH_ITER (hh, r->members, m, next) {
-		uint64_t ends = m->d.facts.traits.ends;
-
-		if (is_valid(m, valid_after) && (ends == 0 || ends > valid_after) && answers(r, m, now))
-			l.v[l.n++] = listing_of(r, m, now);
 	}
+	HASH_ITER (hh, r->members, m, next)
+		if (runs(r, m, valid_after, now))
+			v[n++] = m;
+	n = thin_out(v, n);
+	for (; l.n < n; l.n++)
+		l.v[l.n] = listing_of(r, v[l.n], now);
 	qsort(l.v, l.n, sizeof(*l.v), compare_listing);
 	*ret = l;
 	return 0;

@@ -29,6 +29,7 @@
 
 #define ROSTER_SKEW 600u       /* seconds: a relay's clock may be so much ahead */
 #define ROSTER_KEEP 1209600u   /* seconds after the end of the descriptor: two weeks */
+#define ROSTER_NETWORK_MAX 8u  /* relays of one IPv6 /48 that get a vote without having come from an IPv4 address */
 #define ROSTER_FIRST_PROBE 60u /* seconds after it came: until then it does not count as one that does not answer */
 
 struct roster_rules {
@@ -105,7 +106,7 @@ void roster_unmeasure(struct roster *r);
 void roster_measure(struct roster *r, const struct relay_id *id, uint32_t kib);
 
 /*
- * What to vote for the interval that begins at valid_after: those that run, are valid then and do not end before. The
- * facts are of the roster's memory: gone with its next change. -ENOMEM.
+ * What to vote for the interval that begins at valid_after: those that run, are valid then and do not end before, and
+ * of those that cost no IPv4 address the first few of each IPv6 network, for one host has as many as it likes. The facts are of the roster's memory: gone with its next change. -ENOMEM.
  */
 int roster_listings(const struct roster *r, uint64_t valid_after, uint64_t now, struct listings *ret);

@@ -406,6 +406,30 @@ static void no_filling_up_by_ipv6(void **state)
 	roster_free(r);
 }
 
+/* Nor is one IPv6 network most of a consensus; who has an IPv4 address too, or is elsewhere, is not touched. */
+static void one_ipv6_network_is_few_relays(void **state)
+{
+	struct roster *r = roster_of((struct roster_rules){ .max = 100 });
+	struct listings l;
+
+	(void)state;
+	for (uint8_t i = 1; i <= 20; i++)
+		assert_int_equal(add6(r, (struct test_relay){ .id = i, .host6 = i, .published = T0 }, T0), 1);
+	assert_int_equal(roster_listings(r, T0, T0, &l), 0);
+	assert_int_equal(l.n, ROSTER_NETWORK_MAX);
+	listings_clear(&l);
+	/* It stays so: who is known longest, of these by their identities. */
+	assert_int_equal(add6(r, (struct test_relay){ .id = 21, .host6 = 21, .published = T0 + 1 }, T0 + 1), 1);
+	assert_int_equal(vote_of(r, 21, T0 + 1).facts.len, 0);
+	assert_int_equal(add(r, (struct test_relay){ .id = 15, .host6 = 15, .published = T0 + 1 }, true, T0 + 1), 1);
+	assert_int_equal(add(r, (struct test_relay){ .id = 30, .published = T0 + 1 }, true, T0 + 1), 1);
+	assert_true(vote_of(r, 15, T0 + 1).facts.len > 0 && vote_of(r, 30, T0 + 1).facts.len > 0);
+	assert_int_equal(roster_listings(r, T0 + 1, T0 + 1, &l), 0);
+	assert_true(l.n == ROSTER_NETWORK_MAX + 1 || l.n == ROSTER_NETWORK_MAX + 2);
+	listings_clear(&l);
+	roster_free(r);
+}
+
 /* Where they are probed, even those that came themselves give way if they do not answer. */
 static void no_filling_up_with_the_dead(void **state)
 {
@@ -591,6 +615,7 @@ int main(void)
 		cmocka_unit_test(grace),
 		cmocka_unit_test(no_filling_up),
 		cmocka_unit_test(no_filling_up_by_ipv6),
+		cmocka_unit_test(one_ipv6_network_is_few_relays),
 		cmocka_unit_test(no_filling_up_with_the_dead),
 		cmocka_unit_test(authorities_tell_each_other),
 		cmocka_unit_test(posts_come_from_the_relay),
