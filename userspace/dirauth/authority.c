@@ -22,6 +22,7 @@
 #include "lib/log.h"
 #include "lib/secmem.h"
 
+#define LOOK_MS 1000	 /* at the clock, which may be set at any time */
 #define SAVE_DELAY_S 30. /* changes of the roster come in numbers */
 #define NAME_LEN 9	 /* of an authority in the log: how its key begins */
 
@@ -38,7 +39,7 @@ struct authority {
 	struct prober *prober; /* NULL: relays are not probed */
 	struct round *round;   /* of the newest interval whose votes were due, NULL: of none yet */
 	struct appointment next;
-	ev_periodic clock;
+	ev_timer clock;
 	ev_timer save;
 };
 
@@ -420,26 +421,30 @@ static void keep(struct authority *a, enum phase phase)
 	}
 }
 
-static void make_appointment(struct authority *a)
+static void make_appointment(struct authority *a, uint64_t after_ms)
 {
-	a->next = timetable_next(a->conf->interval, now_ms());
-	ev_periodic_stop(a->loop, &a->clock);
-	ev_periodic_set(&a->clock, (double)a->next.at_ms / 1000., 0., NULL);
-	ev_periodic_start(a->loop, &a->clock);
+	uint64_t now = now_ms(), wait;
+
+	a->next = timetable_next(a->conf->interval, after_ms);
+	wait = a->next.at_ms > now ? a->next.at_ms - now : 0;
+	ev_timer_set(&a->clock, (double)(wait < LOOK_MS ? wait : LOOK_MS) / 1000., 0.);
+	ev_now_update(a->loop); /* what was done before this may have taken its time */
+	ev_timer_start(a->loop, &a->clock);
 }
 
-static void on_clock(struct ev_loop *loop, ev_periodic *w, int events)
+static void on_clock(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct authority *a = w->data;
 	const struct appointment due = a->next;
-	uint64_t now = now_ms(), step = timetable_step_ms(a->conf->interval);
+	uint64_t now = now_ms();
+	/* After a step of the clock, or a suspended host, it is another time than the one that was waited for. */
+	bool is_due = now >= due.at_ms && now < due.at_ms + timetable_step_ms(a->conf->interval);
 
 	(void)loop;
 	(void)events;
-	/* After a step of the clock, or a suspended host, it is another time than the one that was waited for. */
-	if (now + 50 >= due.at_ms && now < due.at_ms + step && begin_round(a, due.valid_after) == 0)
+	if (is_due && begin_round(a, due.valid_after) == 0)
 		keep(a, due.phase);
-	make_appointment(a);
+	make_appointment(a, is_due ? due.at_ms : now); /* one that is a little late is kept too */
 }
 
 /* ---- what others answer ---- */
@@ -593,7 +598,7 @@ int authority_new(struct ev_loop *loop, const struct dirauth_config *conf, const
 	}
 	authority_reload(a);
 	hand_out_descriptors(a);
-	make_appointment(a);
+	make_appointment(a, now_ms());
 	r = begin_round(a, a->next.valid_after);
 	if (r < 0) {
 		authority_free(a);
@@ -607,7 +612,7 @@ void authority_free(struct authority *a)
 {
 	if (!a)
 		return;
-	ev_periodic_stop(a->loop, &a->clock);
+	ev_timer_stop(a->loop, &a->clock);
 	if (ev_is_active(&a->save))
 		save_roster(a);
 	prober_free(a->prober);
