@@ -383,7 +383,8 @@ static void ask(struct authority *a, enum wish_kind kind)
 	exchange_ask_all(a->exchange, &w);
 }
 
-/* Of an authority that was started meanwhile too: it has no vote, but sees and signs what the others have, or it had. */
+/* Of an authority that was started meanwhile too: it has no vote, but sees and signs what the others have, or it had.
+ */
 static void keep(struct authority *a, enum phase phase)
 {
 	size_t ignored;

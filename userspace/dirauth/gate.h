@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Who may have how many connections to an authority, on all that it listens on together. Strangers share what there is,
- * and each network of theirs, an IPv4 address or an IPv6 /64, has a part of it. Each address of an authority has its own
- * part, which no stranger can take: else whoever keeps connections open would keep authorities from each other.
+ * and each network of theirs, an IPv4 address or an IPv6 /64, has a part of it. Each address of an authority has its
+ * own part, which no stranger can take: else whoever keeps connections open would keep authorities from each other.
  *
  * Pure.
  */

@@ -507,8 +507,8 @@ static int load_one(struct roster *r, struct document_text one, uint64_t now, st
 
 	if (e == 0)
 		e = add(r, doc.s, (size_t)(doc.end - doc.s),
-			(struct origin){ .from = was.from, .known_since = was.known_since, .keep = ROSTER_KEEP },
-			NULL, now, err);
+			(struct origin){ .from = was.from, .known_since = was.known_since, .keep = ROSTER_KEEP }, NULL,
+			now, err);
 	if (e <= 0 || identity_of(doc.s, (size_t)(doc.end - doc.s), &id) < 0)
 		return e;
 	m = find(r, &id);

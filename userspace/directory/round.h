@@ -4,8 +4,9 @@
  * then computes and signs, once, then collects signatures. Pure; who fetches what from whom and when is not seen here.
  *
  * An authority of which two votes turn up has told different things to different ones: neither counts. Both are kept
- * and handed on, so that all see it. From whoever made it a vote is taken early only, and then from the others that have
- * it: so nobody can give one to some when it is too late for the rest to hear of it. What turns up after the computation is evidence only: nobody signs twice.
+ * and handed on, so that all see it. From whoever made it a vote is taken early only, and then from the others that
+ * have it: so nobody can give one to some when it is too late for the rest to hear of it. What turns up after the
+ * computation is evidence only: nobody signs twice.
  */
 #pragma once
 

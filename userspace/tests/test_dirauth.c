@@ -305,8 +305,9 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(configuration), cmocka_unit_test(shelves),  cmocka_unit_test(differences),
-		cmocka_unit_test(archives),	 cmocka_unit_test(gates),    cmocka_unit_test(measured), cmocka_unit_test(located),
+		cmocka_unit_test(configuration), cmocka_unit_test(shelves), cmocka_unit_test(differences),
+		cmocka_unit_test(archives),	 cmocka_unit_test(gates),   cmocka_unit_test(measured),
+		cmocka_unit_test(located),
 	};
 
 	return cmocka_run_group_tests_name("dirauth", tests, setup, NULL);

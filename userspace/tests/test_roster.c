@@ -259,7 +259,8 @@ static void who_comes_from_it_has_it(void **state)
 	/* Nor by taking it from one that is there. */
 	assert_int_equal(add6(r, (struct test_relay){ .id = 2, .host = 1, .host6 = 2, .published = T0 + 2 }, T0 + 2),
 			 -EEXIST);
-	assert_int_equal(add(r, (struct test_relay){ .id = 3, .host6 = 1, .published = T0 + 2 }, true, T0 + 2), -EEXIST);
+	assert_int_equal(add(r, (struct test_relay){ .id = 3, .host6 = 1, .published = T0 + 2 }, true, T0 + 2),
+			 -EEXIST);
 	VOTES(r, T0 + 2, 1);
 	roster_free(r);
 }
@@ -277,7 +278,8 @@ static void an_address_is_shown_once(void **state)
 	assert_int_equal(add(r, (struct test_relay){ .id = 1, .host6 = 1, .published = T0 }, true, T0), 1);
 	assert_int_equal(add6(r, (struct test_relay){ .id = 1, .host6 = 1, .published = T0 }, T0), 0);
 	assert_int_equal(add(r, (struct test_relay){ .id = 2, .host6 = 2, .published = T0 }, true, T0), 1);
-	assert_int_equal(add6(r, (struct test_relay){ .id = 2, .host = 3, .host6 = 2, .published = T0 + 1 }, T0 + 1), 1);
+	assert_int_equal(add6(r, (struct test_relay){ .id = 2, .host = 3, .host6 = 2, .published = T0 + 1 }, T0 + 1),
+			 1);
 	roster_dump(r, f);
 	fclose(f);
 	roster_free(r);
@@ -388,7 +390,8 @@ static void no_filling_up(void **state)
 	roster_free(r);
 }
 
-/* One host has IPv6 addresses without end, with a relay that answers behind each: by IPv4 there is a place nevertheless. */
+/* One host has IPv6 addresses without end, with a relay that answers behind each: by IPv4 there is a place
+ * nevertheless. */
 static void no_filling_up_by_ipv6(void **state)
 {
 	struct roster *r = roster_of((struct roster_rules){ .max = 2 });
