@@ -22,6 +22,7 @@
 #include "lib/log.h"
 #include "lib/secmem.h"
 
+#define LOOK_MS 1000	 /* at the clock, which may be set at any time */
 #define SAVE_DELAY_S 30. /* changes of the roster come in numbers */
 #define NAME_LEN 9	 /* of an authority in the log: how its key begins */
 
@@ -38,7 +39,7 @@ struct authority {
 	struct prober *prober; /* NULL: relays are not probed */
 	struct round *round;   /* of the newest interval whose votes were due, NULL: of none yet */
 	struct appointment next;
-	ev_periodic clock;
+	ev_timer clock;
 	ev_timer save;
 };
 
@@ -243,11 +244,8 @@ static void want_vote(void *ctx, const uint8_t authority[32], const uint8_t hash
 {
 	const struct listed *l = ctx;
 	struct wish w = { .kind = WISH_VOTE, .valid_after = round_valid_after(l->a->round) };
-	struct round_vote v[2];
 
-	/* One that two votes are known of needs no third. */
-	if (dir_servers_find(&l->a->conf->authorities, authority) < 0 || round_has_vote(l->a->round, authority, hash) ||
-	    round_votes_of(l->a->round, authority, v) == 2)
+	if (!round_wants(l->a->round, l->a->conf->authorities.keys[l->peer], authority, hash))
 		return;
 	memcpy(w.authority, authority, sizeof(w.authority));
 	memcpy(w.hash, hash, sizeof(w.hash));
@@ -271,30 +269,29 @@ static void hand_out_signatures(struct authority *a)
 		log_err("signatures cannot be handed out: %s", err.text);
 }
 
-/* What was signed once is signed again, and nothing else for that interval. */
-static int compute(struct authority *a, struct error *err)
+/* Before it is signed it is on the disk. */
+static int compute(struct authority *a, char **ret, size_t *ret_len, struct error *err)
 {
-	uint64_t valid_after = round_valid_after(a->round);
-	_cleanup_free_ char *earlier = NULL;
-	const char *body;
-	size_t len;
-	int r = archive_load(a->conf->state, "signed", valid_after, CONSENSUS_MAX, &earlier, &len, err);
+	int r = round_compute(a->round, ret, ret_len, err);
 
-	if (r > 0)
-		return round_resume(a->round, earlier, len, a->seed, err);
-	if (r == 0)
-		r = round_compute(a->round, a->seed, err);
-	if (r < 0)
-		return r;
-	body = round_body(a->round, &len);
-	return archive_save(a->conf->state, "signed", valid_after, body, len, err);
+	return r < 0 ? r : archive_save(a->conf->state, "signed", round_valid_after(a->round), *ret, *ret_len, err);
 }
 
-static void sign(struct authority *a)
+/* What was signed once is signed again, and nothing else for that interval. anew: if there is no such thing. */
+static void sign(struct authority *a, bool anew)
 {
+	_cleanup_free_ char *body = NULL;
 	struct error err = { "" };
+	size_t len;
+	int r = archive_load(a->conf->state, "signed", round_valid_after(a->round), CONSENSUS_MAX, &body, &len, &err);
 
-	if (compute(a, &err) < 0)
+	if (r == 0 && !anew)
+		return;
+	if (r == 0)
+		r = compute(a, &body, &len, &err);
+	if (r >= 0)
+		r = round_sign(a->round, body, len, a->seed, &err);
+	if (r < 0)
 		log_err("no consensus for the next interval: %s", err.text);
 	else
 		hand_out_signatures(a);
@@ -341,6 +338,9 @@ static bool is_published(const struct authority *a)
 
 static int begin_round(struct authority *a, uint64_t valid_after)
 {
+	/* Of these the consensus may be in use: also when the clock was set back, nothing of them is made twice. */
+	const uint64_t in_use = a->conf->valid * (uint64_t)a->conf->interval;
+	const uint64_t over = valid_after > in_use ? valid_after - in_use : 0;
 	struct round *round = NULL;
 	struct error err = { "" };
 	int r;
@@ -357,9 +357,10 @@ static int begin_round(struct authority *a, uint64_t valid_after)
 	shelf_remove_all(a->shelf, "vote/");
 	shelf_remove_all(a->shelf, "votes/");
 	shelf_remove_all(a->shelf, "signatures/");
-	if (archive_prune(a->conf->state, "vote", valid_after, &err) < 0 ||
-	    archive_prune(a->conf->state, "signed", valid_after, &err) < 0)
+	if (archive_prune(a->conf->state, "vote", over, &err) < 0 ||
+	    archive_prune(a->conf->state, "signed", over, &err) < 0)
 		log_warn("%s", err.text);
+	sign(a, false); /* before it was started again */
 	return 0;
 }
 
@@ -382,7 +383,8 @@ static void ask(struct authority *a, enum wish_kind kind)
 	exchange_ask_all(a->exchange, &w);
 }
 
-/* Of an authority that was started meanwhile too: it has no vote, but sees and signs what the others have. */
+/* Of an authority that was started meanwhile too: it has no vote, but sees and signs what the others have, or it had.
+ */
 static void keep(struct authority *a, enum phase phase)
 {
 	size_t ignored;
@@ -399,9 +401,13 @@ static void keep(struct authority *a, enum phase phase)
 	case PHASE_COMPARE:
 		ask(a, WISH_VOTES);
 		break;
+	case PHASE_CLOSE:
+		exchange_forget(a->exchange);
+		round_close(a->round);
+		break;
 	case PHASE_COMPUTE:
 		exchange_forget(a->exchange);
-		sign(a);
+		sign(a, true);
 		break;
 	case PHASE_SIGN:
 	case PHASE_LATE:
@@ -416,26 +422,30 @@ static void keep(struct authority *a, enum phase phase)
 	}
 }
 
-static void make_appointment(struct authority *a)
+static void make_appointment(struct authority *a, uint64_t after_ms)
 {
-	a->next = timetable_next(a->conf->interval, now_ms());
-	ev_periodic_stop(a->loop, &a->clock);
-	ev_periodic_set(&a->clock, (double)a->next.at_ms / 1000., 0., NULL);
-	ev_periodic_start(a->loop, &a->clock);
+	uint64_t now = now_ms(), wait;
+
+	a->next = timetable_next(a->conf->interval, after_ms);
+	wait = a->next.at_ms > now ? a->next.at_ms - now : 0;
+	ev_timer_set(&a->clock, (double)(wait < LOOK_MS ? wait : LOOK_MS) / 1000., 0.);
+	ev_now_update(a->loop); /* what was done before this may have taken its time */
+	ev_timer_start(a->loop, &a->clock);
 }
 
-static void on_clock(struct ev_loop *loop, ev_periodic *w, int events)
+static void on_clock(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct authority *a = w->data;
 	const struct appointment due = a->next;
-	uint64_t now = now_ms(), step = timetable_step_ms(a->conf->interval);
+	uint64_t now = now_ms();
+	/* After a step of the clock, or a suspended host, it is another time than the one that was waited for. */
+	bool is_due = now >= due.at_ms && now < due.at_ms + timetable_step_ms(a->conf->interval);
 
 	(void)loop;
 	(void)events;
-	/* After a step of the clock, or a suspended host, it is another time than the one that was waited for. */
-	if (now + 50 >= due.at_ms && now < due.at_ms + step && begin_round(a, due.valid_after) == 0)
+	if (is_due && begin_round(a, due.valid_after) == 0)
 		keep(a, due.phase);
-	make_appointment(a);
+	make_appointment(a, is_due ? due.at_ms : now); /* one that is a little late is kept too */
 }
 
 /* ---- what others answer ---- */
@@ -589,7 +599,12 @@ int authority_new(struct ev_loop *loop, const struct dirauth_config *conf, const
 	}
 	authority_reload(a);
 	hand_out_descriptors(a);
-	make_appointment(a);
+	make_appointment(a, now_ms());
+	r = begin_round(a, a->next.valid_after);
+	if (r < 0) {
+		authority_free(a);
+		return error_set(err, r, "%s", strerror(-r));
+	}
 	*ret = a;
 	return 0;
 }
@@ -598,7 +613,7 @@ void authority_free(struct authority *a)
 {
 	if (!a)
 		return;
-	ev_periodic_stop(a->loop, &a->clock);
+	ev_timer_stop(a->loop, &a->clock);
 	if (ev_is_active(&a->save))
 		save_roster(a);
 	prober_free(a->prober);

@@ -137,18 +137,6 @@ static int take_authorities(cfg_t *cfg, struct dirauth_config *conf, struct erro
 	return conf->authorities.n_keys ? 0 : error_set(err, -EINVAL, "authorities: missing");
 }
 
-/* IPv4 in its mapped form, so that one kind of address does for all. */
-static struct sockaddr_in6 address_of(const struct endpoint *e)
-{
-	struct sockaddr_in6 ret = { .sin6_family = AF_INET6, .sin6_port = htons(e->port), .sin6_addr = e->a6 };
-
-	if (e->family == AF_INET) {
-		ret.sin6_addr = (struct in6_addr){ .s6_addr = { [10] = 0xff, [11] = 0xff } };
-		memcpy(&ret.sin6_addr.s6_addr[12], &e->a4, 4);
-	}
-	return ret;
-}
-
 static int take_listen(cfg_t *cfg, struct dirauth_config *conf, struct error *err)
 {
 	for (unsigned int i = 0; i < cfg_size(cfg, "listen"); i++) {
@@ -160,7 +148,9 @@ static int take_listen(cfg_t *cfg, struct dirauth_config *conf, struct error *er
 					 i + 1);
 		if (conf->n_listen == LISTEN_MAX)
 			return error_set(err, -EINVAL, "listen: too many");
-		conf->listen[conf->n_listen++] = address_of(&e);
+		conf->listen[conf->n_listen++] = (struct sockaddr_in6){ .sin6_family = AF_INET6,
+									.sin6_port = htons(e.port),
+									.sin6_addr = endpoint_address(&e) };
 	}
 	if (!conf->n_listen)
 		conf->listen[conf->n_listen++] =

@@ -9,8 +9,6 @@
 #include "lib/cleanup.h"
 #include "wire/dirhttp.h"
 
-#define CONNECTIONS_MAX 512u
-#define CONNECTIONS_BY_ADDRESS 16u
 #define SILENCE_S 15u
 #define MEMORY_BY_CONNECTION 16384u /* request line, headers, and what is on its way out */
 
@@ -18,6 +16,7 @@ struct http {
 	struct ev_loop *loop;
 	const struct http_ops *ops;
 	void *ctx;
+	struct gate *gate;
 	struct MHD_Daemon *mhd;
 	ev_io readable;
 	ev_timer due;
@@ -85,21 +84,20 @@ static enum MHD_Result hand_out(struct MHD_Connection *c, struct page *d)
 
 /* ---- requests ---- */
 
+/* All that is listened on is IPv6, also what takes IPv4. */
+static bool address_in(const struct sockaddr *from, struct in6_addr *ret)
+{
+	if (!from || from->sa_family != AF_INET6)
+		return false;
+	*ret = ((const struct sockaddr_in6 *)(const void *)from)->sin6_addr;
+	return true;
+}
+
 static bool address_of(struct MHD_Connection *c, struct in6_addr *ret)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
-	if (!info || !info->client_addr)
-		return false;
-	if (info->client_addr->sa_family == AF_INET6) {
-		*ret = ((const struct sockaddr_in6 *)(const void *)info->client_addr)->sin6_addr;
-		return true;
-	}
-	if (info->client_addr->sa_family != AF_INET)
-		return false;
-	*ret = (struct in6_addr){ .s6_addr = { [10] = 0xff, [11] = 0xff } };
-	memcpy(&ret->s6_addr[12], &((const struct sockaddr_in *)(const void *)info->client_addr)->sin_addr, 4);
-	return true;
+	return info && address_in(info->client_addr, ret);
 }
 
 static enum MHD_Result posted(struct http *h, struct MHD_Connection *c, const struct request *q)
@@ -179,6 +177,31 @@ static void on_end(void *ctx, struct MHD_Connection *c, void **state, enum MHD_R
 	*state = NULL;
 }
 
+/* ---- connections ---- */
+
+static enum MHD_Result on_accept(void *ctx, const struct sockaddr *addr, socklen_t len)
+{
+	const struct http *h = ctx;
+	struct in6_addr from;
+
+	(void)len;
+	return address_in(addr, &from) && gate_is_open(h->gate, &from) ? MHD_YES : MHD_NO;
+}
+
+/* *counted: not NULL if it was. */
+static void on_connection(void *ctx, struct MHD_Connection *c, void **counted, enum MHD_ConnectionNotificationCode what)
+{
+	struct http *h = ctx;
+	struct in6_addr from;
+
+	if (!address_of(c, &from))
+		return;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		*counted = gate_enter(h->gate, &from) == 0 ? h : NULL;
+	else if (*counted)
+		gate_leave(h->gate, &from);
+}
+
 /* ---- in the event loop ---- */
 
 static void run(struct http *h)
@@ -207,19 +230,20 @@ static void on_due(struct ev_loop *loop, ev_timer *w, int events)
 	run(w->data);
 }
 
-int http_new(struct ev_loop *loop, int fd, const struct http_ops *ops, void *ctx, struct http **ret)
+int http_new(struct ev_loop *loop, int fd, const struct http_ops *ops, void *ctx, struct gate *gate, struct http **ret)
 {
 	struct http *h = calloc(1, sizeof(*h));
 	const union MHD_DaemonInfo *info;
 
 	if (!h)
 		return -ENOMEM;
-	*h = (struct http){ .loop = loop, .ops = ops, .ctx = ctx };
-	h->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ITC, 0, NULL, NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET,
-				  fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-				  CONNECTIONS_BY_ADDRESS, MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_S,
-				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BY_CONNECTION,
-				  MHD_OPTION_NOTIFY_COMPLETED, on_end, NULL, MHD_OPTION_END);
+	*h = (struct http){ .loop = loop, .ops = ops, .ctx = ctx, .gate = gate };
+	/* One more than ever gets in: at its own limit the library takes no connection, and the gate sees none. */
+	h->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ITC, 0, on_accept, h, on_request, h, MHD_OPTION_LISTEN_SOCKET,
+				  fd, MHD_OPTION_CONNECTION_LIMIT, GATE_MAX + 1, MHD_OPTION_CONNECTION_TIMEOUT,
+				  SILENCE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BY_CONNECTION,
+				  MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_NOTIFY_COMPLETED, on_end,
+				  NULL, MHD_OPTION_END);
 	info = h->mhd ? MHD_get_daemon_info(h->mhd, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 	if (!info) {
 		if (h->mhd)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Serves documents (wire/dirhttp.h) by libmicrohttpd, in the event loop. What a client can take up is bounded: requests
- * of some kilobytes, connections in all and by address, time. Who asks for what is not written down anywhere.
+ * of some kilobytes, connections (dirauth/gate.h), time without a word. Who asks for what is not written down anywhere.
  */
 #pragma once
 
 #include <ev.h>
 #include <netinet/in.h>
 
+#include "dirauth/gate.h"
 #include "dirauth/shelf.h"
 #include "lib/error.h"
 
@@ -21,6 +22,6 @@ struct http_ops {
 };
 
 struct http;
-/* fd: a listening socket, taken over unless it fails. ctx and ops must outlive it. -errno. */
-int http_new(struct ev_loop *loop, int fd, const struct http_ops *ops, void *ctx, struct http **ret);
+/* fd: a listening socket, taken over unless it fails. ctx, ops and gate must outlive it. -errno. */
+int http_new(struct ev_loop *loop, int fd, const struct http_ops *ops, void *ctx, struct gate *gate, struct http **ret);
 void http_free(struct http *h); /* NULL is fine */

@@ -36,6 +36,7 @@ struct program {
 	uint8_t *seed; /* secmem */
 	int fds[LISTEN_MAX];
 	struct authority *authority;
+	struct gate *gate;
 	struct http *http[LISTEN_MAX];
 	ev_signal term, interrupt, hangup;
 };
@@ -82,8 +83,11 @@ static int become(const char *user, struct error *err)
 
 static int serve(struct program *p, struct error *err)
 {
+	p->gate = gate_new(&p->conf->authorities);
+	if (!p->gate)
+		return error_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < p->conf->n_listen; i++) {
-		int r = http_new(p->loop, p->fds[i], &authority_http_ops, p->authority, &p->http[i]);
+		int r = http_new(p->loop, p->fds[i], &authority_http_ops, p->authority, p->gate, &p->http[i]);
 
 		if (r < 0)
 			return error_set(err, r, "HTTP: %s", strerror(-r));
@@ -147,6 +151,7 @@ static void end(struct program *p)
 		if (p->fds[i] >= 0)
 			close(p->fds[i]);
 	}
+	gate_free(p->gate);
 	authority_free(p->authority);
 	if (p->loop)
 		ev_loop_destroy(p->loop);

@@ -67,7 +67,8 @@ int network_empty(uint16_t link_mtu, struct network **ret);
 /* Only for a network that came from one of these: the index hides behind it. NULL is fine. */
 void network_free(struct network *net);
 
-/* Paths must not be made of it: -ESTALE, it has expired, or none was ever there (valid_until 0); -ENOENT, it names nobody. */
+/* Paths must not be made of it: -ESTALE, it has expired, or none was ever there (valid_until 0); -ENOENT, it names
+ * nobody. */
 int network_usable(const struct network *net, uint64_t now_s, struct error *err);
 
 /* NULL if there is none. Logarithmic. The relay belongs to the network. Same restriction as network_free. */

@@ -13,7 +13,10 @@
 #include "model/overlay.h"
 
 #define CLAIM_LEN 33u
-#define CLAIMS_MAX 6u
+#define CLAIMS_MAX 4u
+
+/* By which of its addresses a relay posted its descriptor. */
+enum { FROM_4 = 1, FROM_6 = 2 };
 
 struct member;
 
@@ -36,7 +39,7 @@ struct member {
 	 */
 	uint64_t posted, answered, wasted, chances;
 	uint64_t silent; /* since when, whenever it was asked; 0: it answered, or was not asked */
-	bool direct;
+	uint8_t from; /* FROM_*: the addresses that it has and came from */
 	bool measured;
 	uint32_t kib;
 	struct claim claims[CLAIMS_MAX];
@@ -135,7 +138,7 @@ static bool gives_place(const struct roster *r, const struct member *m, uint64_t
 	return !is_valid(m, now) || (!answers(r, m, now) && !is_recent(m->known_since, now, ROSTER_FIRST_PROBE));
 }
 
-/* And what it claims: not before it was asked, for a key may be anybody's claim. */
+/* And what it claims: not before it was asked. */
 static bool gives_claims(const struct roster *r, const struct member *m, uint64_t now)
 {
 	return !is_valid(m, now) || (!answers(r, m, now) && m->silent);
@@ -143,19 +146,15 @@ static bool gives_claims(const struct roster *r, const struct member *m, uint64_
 
 /* ---- claims ---- */
 
-enum { CLAIM_LINK = 1, CLAIM_ONION, CLAIM_ADDR4, CLAIM_ADDR6, CLAIM_OVERLAY };
+enum { CLAIM_LINK = 1, CLAIM_ADDR4, CLAIM_ADDR6, CLAIM_OVERLAY };
 #define OVERLAY_PREFIX 8u /* bytes of the address that follow from the identity */
 
 static void claim(struct claim *v, size_t *n, uint8_t kind, const void *what, size_t len)
 {
-	struct claim *c = &v[*n];
+	struct claim *c = &v[(*n)++];
 
 	*c = (struct claim){ .what = { kind } };
 	memcpy(c->what + 1, what, len);
-	for (size_t i = 0; i < *n; i++)
-		if (memcmp(v[i].what, c->what, CLAIM_LEN) == 0)
-			return;
-	(*n)++;
 }
 
 static size_t claims_of(const struct relay_facts *f, struct claim v[CLAIMS_MAX])
@@ -166,9 +165,6 @@ static size_t claims_of(const struct relay_facts *f, struct claim v[CLAIMS_MAX])
 
 	claim(v, &n, CLAIM_OVERLAY, &overlay, OVERLAY_PREFIX);
 	claim(v, &n, CLAIM_LINK, relay->link_key, sizeof(relay->link_key));
-	claim(v, &n, CLAIM_ONION, relay->onion_key, sizeof(relay->onion_key));
-	if (f->has_next_onion)
-		claim(v, &n, CLAIM_ONION, f->next_onion_key, sizeof(f->next_onion_key));
 	if (relay->addr4.s_addr != INADDR_ANY)
 		claim(v, &n, CLAIM_ADDR4, &relay->addr4, sizeof(relay->addr4));
 	if (!IN6_IS_ADDR_UNSPECIFIED(&relay->addr6))
@@ -184,10 +180,18 @@ static struct member *holder(const struct roster *r, const struct claim *c)
 	return found ? found->of : NULL;
 }
 
-static const char *const claim_names[] = { "", "link-key", "onion-key", "address4", "address6", "identity" };
+static const char *const claim_names[] = { "", "link-key", "address4", "address6", "identity" };
+
+/* Who came from an address has shown more than who only names it. */
+static bool shows_more(const struct claim *c, uint8_t from, const struct member *than)
+{
+	uint8_t way = c->what[0] == CLAIM_ADDR4 ? FROM_4 : c->what[0] == CLAIM_ADDR6 ? FROM_6 : 0;
+
+	return from & way & ~than->from;
+}
 
 /* Whether all that it claims is free, its own, or of relays that must give way, which go then. */
-static int make_way(struct roster *r, const struct relay_id *id, const struct claim *v, size_t n, bool direct,
+static int make_way(struct roster *r, const struct relay_id *id, const struct claim *v, size_t n, uint8_t from,
 		    uint64_t now, struct error *err)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -195,7 +199,7 @@ static int make_way(struct roster *r, const struct relay_id *id, const struct cl
 
 		if (!m || memcmp(&m->id, id, sizeof(*id)) == 0)
 			continue;
-		if (!gives_claims(r, m, now) || (is_valid(m, now) && !direct))
+		if (is_valid(m, now) && !(from && gives_claims(r, m, now)) && !shows_more(&v[i], from, m))
 			return error_set(err, -EEXIST, "%s: it is another relay's", claim_names[v[i].what[0]]);
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -209,30 +213,54 @@ static int make_way(struct roster *r, const struct relay_id *id, const struct cl
 
 /* ---- members ---- */
 
-/* Who goes when there is no place: an empty one before one that others told of; of each the one that is known shortest.
- */
-static bool goes_before(const struct roster *r, const struct member *a, const struct member *b, uint64_t now)
-{
-	bool empty_a = gives_place(r, a, now), empty_b = gives_place(r, b, now);
+/* What a place costs whoever wants many: that others told of one costs nothing, IPv6 addresses little. */
+enum rank { RANK_EMPTY, RANK_TOLD, RANK_SIX, RANK_FOUR };
 
-	if (empty_a != empty_b)
-		return empty_a;
-	if (a->direct != b->direct)
-		return !a->direct;
-	return a->known_since > b->known_since;
+static enum rank rank_of(uint8_t from)
+{
+	return from & FROM_4 ? RANK_FOUR : from ? RANK_SIX : RANK_TOLD;
 }
 
-static int make_room(struct roster *r, bool direct, uint64_t now, struct error *err)
+static enum rank rank(const struct roster *r, const struct member *m, uint64_t now)
+{
+	return gives_place(r, m, now) ? RANK_EMPTY : rank_of(m->from);
+}
+
+/* Who goes when there is no place: the least, and of these the one that is known shortest. */
+static struct member *least(const struct roster *r, uint64_t now, enum rank *ret)
 {
 	struct member *m, *next, *victim = NULL;
 
-	if (HASH_COUNT(r->members) < r->rules.max)
+	HASH_ITER (hh, r->members, m, next) {
+		enum rank of = rank(r, m, now);
+
+		if (victim && (of > *ret || (of == *ret && m->known_since <= victim->known_since)))
+			continue;
+		victim = m;
+		*ret = of;
+	}
+	return victim;
+}
+
+static bool is_full(const struct roster *r)
+{
+	return HASH_COUNT(r->members) >= r->rules.max;
+}
+
+static int no_place(const struct roster *r, struct error *err)
+{
+	return error_set(err, -ENOSPC, "there are %zu relays already", r->rules.max);
+}
+
+static int make_room(struct roster *r, uint8_t from, uint64_t now, struct error *err)
+{
+	enum rank lowest = RANK_EMPTY;
+	struct member *victim = is_full(r) && from ? least(r, now, &lowest) : NULL;
+
+	if (!is_full(r))
 		return 0;
-	HASH_ITER (hh, r->members, m, next)
-		if (!victim || goes_before(r, m, victim, now))
-			victim = m;
-	if (!direct || (victim->direct && !gives_place(r, victim, now)))
-		return error_set(err, -ENOSPC, "there are %zu relays already", r->rules.max);
+	if (!victim || lowest >= rank_of(from))
+		return no_place(r, err);
 	drop(r, victim);
 	return 0;
 }
@@ -287,16 +315,26 @@ static int check_time(const struct server_descriptor *d, uint32_t keep, uint64_t
 	return 0;
 }
 
-static bool is_from(const struct relay *relay, const struct in6_addr *from)
+/* By which of its addresses it comes; 0: by none. */
+static uint8_t way_of(const struct relay *relay, const struct in6_addr *from)
 {
-	if (IN6_IS_ADDR_V4MAPPED(from))
-		return relay->addr4.s_addr != INADDR_ANY && memcmp(&from->s6_addr[12], &relay->addr4, 4) == 0;
-	return !IN6_IS_ADDR_UNSPECIFIED(from) && IN6_ARE_ADDR_EQUAL(from, &relay->addr6);
+	if (IN6_IS_ADDR_UNSPECIFIED(from))
+		return 0;
+	if (!IN6_IS_ADDR_V4MAPPED(from))
+		return IN6_ARE_ADDR_EQUAL(from, &relay->addr6) ? FROM_6 : 0;
+	return relay->addr4.s_addr != INADDR_ANY && memcmp(&from->s6_addr[12], &relay->addr4, 4) == 0 ? FROM_4 : 0;
+}
+
+/* Which addresses are the same: what was shown of another one is of no use. */
+static uint8_t same(const struct relay *a, const struct relay *b)
+{
+	return (a->addr4.s_addr == b->addr4.s_addr ? FROM_4 : 0) |
+	       (IN6_ARE_ADDR_EQUAL(&a->addr6, &b->addr6) ? FROM_6 : 0);
 }
 
 /* Where a descriptor comes from. */
 struct origin {
-	bool direct; /* from an address of its own */
+	uint8_t from; /* FROM_*; 0: others told of it */
 	uint64_t known_since;
 	uint32_t keep; /* seconds for which it is of use when it is not valid any more */
 };
@@ -307,16 +345,16 @@ static int take(struct roster *r, char **text, size_t len, const struct server_d
 	struct claim claims[CLAIMS_MAX];
 	const struct relay_id *id = &d->facts.relay.id;
 	struct member *m = find(r, id);
-	int e = make_way(r, id, claims, claims_of(&d->facts, claims), origin.direct, now, err);
+	int e = make_way(r, id, claims, claims_of(&d->facts, claims), origin.from, now, err);
 
 	if (e == 0 && !m)
-		e = make_room(r, origin.direct, now, err);
+		e = make_room(r, origin.from, now, err);
 	if (e == 0 && !m)
 		e = new_member(r, id, origin.known_since, &m, err);
 	if (e < 0)
 		return e;
-	m->direct |= origin.direct;
-	if (origin.direct) {
+	m->from = (m->from & same(&m->d.facts.relay, &d->facts.relay)) | origin.from;
+	if (origin.from) {
 		if (!has_grace(r, m, now))
 			m->silent = 0; /* of what was before it came anew */
 		m->posted = now;
@@ -339,13 +377,16 @@ static int add(struct roster *r, const char *text, size_t len, struct origin ori
 	e = server_descriptor_parse(copy, len, &d, err);
 	if (e == 0)
 		e = check_time(&d, origin.keep, now, err);
-	if (e == 0 && from && !is_from(&d.facts.relay, from))
-		e = error_set(err, -EACCES, "it was posted from an address that is none of its");
+	if (e == 0 && from) {
+		origin.from = way_of(&d.facts.relay, from);
+		if (!origin.from)
+			e = error_set(err, -EACCES, "it was posted from an address that is none of its");
+	}
 	if (e < 0)
 		return e;
 	m = find(r, &d.facts.relay.id);
 	if (m && !is_newer(&d, copy, len, m)) {
-		m->direct |= origin.direct;
+		m->from |= origin.from & same(&m->d.facts.relay, &d.facts.relay);
 		return 0;
 	}
 	return take(r, &copy, len, &d, origin, now, err);
@@ -364,24 +405,31 @@ static int identity_of(const char *text, size_t len, struct relay_id *ret)
 	return e > 0 ? document_bytes(&line.words, ret->b, sizeof(ret->b), &ignored) : -EINVAL;
 }
 
-/* Before any signature is verified: most of what other authorities tell is known. */
-static bool is_known(const struct roster *r, const char *text, size_t len)
+/*
+ * What others tell, before any signature is verified: most of it is known, and for what is not there may be no place.
+ * 1: it is worth it; 0: it is known.
+ */
+static int look_at(const struct roster *r, const char *text, size_t len, struct error *err)
 {
 	const struct member *m;
 	struct relay_id id;
 
 	if (identity_of(text, len, &id) < 0)
-		return false;
+		return error_set(err, -EINVAL, "line 1: no descriptor");
 	m = find(r, &id);
-	return m && m->len == len && memcmp(m->text, text, len) == 0;
+	if (!m && is_full(r))
+		return no_place(r, err);
+	return !m || m->len != len || memcmp(m->text, text, len) != 0;
 }
 
 int roster_add(struct roster *r, const char *text, size_t len, const struct in6_addr *from, uint64_t now,
 	       struct error *err)
 {
-	if (!from && is_known(r, text, len))
-		return 0;
-	return add(r, text, len, (struct origin){ .direct = from != NULL, .known_since = now }, from, now, err);
+	int e = from ? 1 : look_at(r, text, len, err);
+
+	if (e <= 0)
+		return e;
+	return add(r, text, len, (struct origin){ .known_since = now }, from, now, err);
 }
 
 /* The next of a row, up to the line that begins another one. */
@@ -405,10 +453,14 @@ int roster_add_all(struct roster *r, const char *text, size_t len, uint64_t now,
 	struct document_reader doc = document_reader_of(text, len);
 	struct document_text one;
 	struct error ignored;
+	unsigned int n = 0;
 	int taken = 0, e;
 
-	while ((e = next_document(&doc, "anond-server-descriptor", &one, err)) > 0)
+	while ((e = next_document(&doc, "anond-server-descriptor", &one, err)) > 0) {
+		if (n++ == VOTE_RELAYS_MAX)
+			return error_set(err, -EFBIG, "more than %u descriptors", VOTE_RELAYS_MAX);
 		taken += roster_add(r, one.s, one.len, NULL, now, &ignored) > 0;
+	}
 	return e < 0 ? e : taken;
 }
 
@@ -420,7 +472,7 @@ void roster_dump(const struct roster *r, FILE *f)
 
 	HASH_ITER (hh, r->members, m, next) {
 		fprintf(f, "relay %" PRIu64 " %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", m->known_since,
-			m->direct, m->posted, m->answered, m->wasted, m->chances);
+			m->from, m->posted, m->answered, m->wasted, m->chances);
 		fwrite(m->text, 1, m->len, f);
 	}
 }
@@ -429,14 +481,14 @@ void roster_dump(const struct roster *r, FILE *f)
 static int load_line(struct document_reader *doc, struct member *ret, struct error *err)
 {
 	struct document_line line;
-	uint64_t direct = 0;
+	uint64_t from = 0;
 	int e = document_peek(doc, &line, err);
 
 	if (e <= 0 || !document_is(&line, "relay"))
 		return error_set(err, -EINVAL, "no line `relay` where one must be");
 	e = document_number(&line.words, 0, CLOCK_WALL_MAX, &ret->known_since, err);
 	if (e == 0)
-		e = document_number(&line.words, 0, 1, &direct, err);
+		e = document_number(&line.words, 0, FROM_4 | FROM_6, &from, err);
 	if (e == 0)
 		e = document_number(&line.words, 0, CLOCK_WALL_MAX, &ret->posted, err);
 	if (e == 0)
@@ -448,7 +500,7 @@ static int load_line(struct document_reader *doc, struct member *ret, struct err
 	if (e < 0 || line.words.s != line.words.end)
 		return error_set(err, -EINVAL, "a line `relay` that is none");
 	document_skip(doc, &line);
-	ret->direct = direct == 1;
+	ret->from = (uint8_t)from;
 	return 0;
 }
 
@@ -462,8 +514,8 @@ static int load_one(struct roster *r, struct document_text one, uint64_t now, st
 
 	if (e == 0)
 		e = add(r, doc.s, (size_t)(doc.end - doc.s),
-			(struct origin){ .direct = was.direct, .known_since = was.known_since, .keep = ROSTER_KEEP },
-			NULL, now, err);
+			(struct origin){ .from = was.from, .known_since = was.known_since, .keep = ROSTER_KEEP }, NULL,
+			now, err);
 	if (e <= 0 || identity_of(doc.s, (size_t)(doc.end - doc.s), &id) < 0)
 		return e;
 	m = find(r, &id);
@@ -498,7 +550,7 @@ static struct roster_entry entry_of(const struct member *m)
 				      .len = m->len,
 				      .known_since = m->known_since,
 				      .valid_until = m->d.valid_until,
-				      .direct = m->direct };
+				      .direct = m->from != 0 };
 }
 
 bool roster_find(const struct roster *r, const struct relay_id *id, struct roster_entry *ret)
@@ -644,19 +696,69 @@ static int compare_listing(const void *a, const void *b)
 	return memcmp(&x->id, &y->id, sizeof(x->id));
 }
 
+static bool runs(const struct roster *r, const struct member *m, uint64_t valid_after, uint64_t now)
+{
+	uint64_t ends = m->d.facts.traits.ends;
+
+	return is_valid(m, valid_after) && (ends == 0 || ends > valid_after) && answers(r, m, now);
+}
+
+/* The network that it is counted by; false: by none. */
+static bool counted_by(const struct member *m, struct in6_addr *ret)
+{
+	*ret = m->d.facts.relay.addr6;
+	memset(&ret->s6_addr[6], 0, 10);
+	return !(m->from & FROM_4) && !IN6_IS_ADDR_UNSPECIFIED(&m->d.facts.relay.addr6);
+}
+
+static int compare_candidate(const void *a, const void *b)
+{
+	const struct member *const *x = a, *const *y = b;
+	struct in6_addr of_x, of_y;
+	bool counted_x = counted_by(*x, &of_x), counted_y = counted_by(*y, &of_y);
+	int c = counted_x != counted_y ? counted_x - counted_y : memcmp(&of_x, &of_y, sizeof(of_x));
+
+	if (c == 0 && (*x)->known_since != (*y)->known_since)
+		c = (*x)->known_since < (*y)->known_since ? -1 : 1;
+	return c != 0 ? c : memcmp(&(*x)->id, &(*y)->id, sizeof((*x)->id));
+}
+
+/* Leaves the first of each network. The number of those. */
+static size_t thin_out(const struct member **v, size_t n)
+{
+	struct in6_addr network, last = { 0 };
+	size_t of_last = 0, left = 0;
+
+	qsort(v, n, sizeof(*v), compare_candidate);
+	for (size_t i = 0; i < n; i++) {
+		if (counted_by(v[i], &network)) {
+			of_last = IN6_ARE_ADDR_EQUAL(&network, &last) ? of_last + 1 : 1;
+			last = network;
+			if (of_last > ROSTER_NETWORK_MAX)
+				continue;
+		}
+		v[left++] = v[i];
+	}
+	return left;
+}
+
 int roster_listings(const struct roster *r, uint64_t valid_after, uint64_t now, struct listings *ret)
 {
-	struct listings l = { .v = calloc(HASH_COUNT(r->members) + 1, sizeof(*l.v)) };
+	size_t max = HASH_COUNT(r->members) + 1, n = 0;
+	_cleanup_free_ const struct member **v = calloc(max, sizeof(*v));
+	struct listings l = { .v = calloc(max, sizeof(*l.v)) };
 	struct member *m, *next;
 
-	if (!l.v)
+	if (!v || !l.v) {
+		free(l.v);
 		return -ENOMEM;
-	HASH_ITER (hh, r->members, m, next) {
-		uint64_t ends = m->d.facts.traits.ends;
-
-		if (is_valid(m, valid_after) && (ends == 0 || ends > valid_after) && answers(r, m, now))
-			l.v[l.n++] = listing_of(r, m, now);
 	}
+	HASH_ITER (hh, r->members, m, next)
+		if (runs(r, m, valid_after, now))
+			v[n++] = m;
+	n = thin_out(v, n);
+	for (; l.n < n; l.n++)
+		l.v[l.n] = listing_of(r, v[l.n], now);
 	qsort(l.v, l.n, sizeof(*l.v), compare_listing);
 	*ret = l;
 	return 0;

@@ -2,10 +2,15 @@
 /*
  * The relays that one authority knows, by their descriptors, and what it thinks of them: what it votes.
  *
- * Of each relay the newest descriptor counts. A key or an address belongs to one relay, that which claimed it first;
- * another one gets it when the first is not valid any more, or, if relays are probed, does not answer. When the roster
- * is full, a relay that posted its descriptor itself, from one of its addresses, takes the place of one that other
- * authorities told of, or of one that does not answer: so nobody fills it with relays that are not there.
+ * Of each relay the newest descriptor counts. A link key or an address belongs to one relay, that which claimed it
+ * first. Another one gets an address if it posts from it and the first never did: so nobody keeps a relay away by
+ * naming its address. It gets either when the first is not valid any more, or, if relays are probed, does not answer.
+ * Onion keys are public, and may be anybody's claim.
+ *
+ * When the roster is full, a relay that posted its descriptor itself, from one of its addresses, takes the place of one
+ * that other authorities told of, or of one that does not answer; and one that came from its IPv4 address that of one
+ * that only came by IPv6, where one host has more addresses than there are places: so nobody fills it with relays that
+ * are not there.
  *
  * Pure: time is given. Relays stay for a while after their descriptor has ended, so that who comes back is not new.
  */
@@ -24,6 +29,7 @@
 
 #define ROSTER_SKEW 600u       /* seconds: a relay's clock may be so much ahead */
 #define ROSTER_KEEP 1209600u   /* seconds after the end of the descriptor: two weeks */
+#define ROSTER_NETWORK_MAX 8u  /* relays of one IPv6 /48 that get a vote without having come from an IPv4 address */
 #define ROSTER_FIRST_PROBE 60u /* seconds after it came: until then it does not count as one that does not answer */
 
 struct roster_rules {
@@ -67,14 +73,16 @@ int roster_add(struct roster *r, const char *text, size_t len, const struct in6_
 	       struct error *err);
 /*
  * Descriptors one behind the other, as others tell of them. Those that are not taken are passed over. The number of
- * those taken; -EINVAL: what is there is no row of descriptors; those before are taken.
+ * those taken; -EINVAL: what is there is no row of descriptors; -EFBIG: more than VOTE_RELAYS_MAX; those before are
+ * taken.
  */
 int roster_add_all(struct roster *r, const char *text, size_t len, uint64_t now, struct error *err);
 
 /*
- * All of it, to be kept: before each descriptor a line "relay KNOWN-SINCE DIRECT POSTED ANSWERED WASTED CHANCES", with
- * seconds since 1970 UTC, or 0: never; DIRECT is 0 or 1. Errors are f's.
- * load passes over what is over or damaged; *ret_damaged: how many of these. -EINVAL: it is nothing of that kind.
+ * All of it, to be kept: before each descriptor a line "relay KNOWN-SINCE FROM POSTED ANSWERED WASTED CHANCES", with
+ * seconds since 1970 UTC, or 0: never; FROM: by which of its addresses it came itself, 1 for IPv4 and 2 for IPv6,
+ * added. Errors are f's. load passes over what is over or damaged; *ret_damaged: how many of these. -EINVAL: it is
+ * nothing of that kind.
  */
 void roster_dump(const struct roster *r, FILE *f);
 int roster_load(struct roster *r, const char *text, size_t len, uint64_t now, size_t *ret_damaged, struct error *err);
@@ -98,7 +106,8 @@ void roster_unmeasure(struct roster *r);
 void roster_measure(struct roster *r, const struct relay_id *id, uint32_t kib);
 
 /*
- * What to vote for the interval that begins at valid_after: those that run, are valid then and do not end before. The
+ * What to vote for the interval that begins at valid_after: those that run, are valid then and do not end before, and
+ * of those that cost no IPv4 address the first few of each IPv6 network, for one host has as many as it likes. The
  * facts are of the roster's memory: gone with its next change. -ENOMEM.
  */
 int roster_listings(const struct roster *r, uint64_t valid_after, uint64_t now, struct listings *ret);

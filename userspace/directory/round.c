@@ -29,6 +29,7 @@ struct round {
 	uint64_t valid_after;
 	struct place places[AUTHORITIES_MAX];
 	size_t n;
+	bool closed;
 	char *body; /* the consensus without signatures, NULL: not computed */
 	size_t body_len;
 };
@@ -123,11 +124,18 @@ int round_add_vote(struct round *r, char **text, size_t len, struct error *err)
 	return 1;
 }
 
-bool round_has_vote(const struct round *r, const uint8_t authority[32], const uint8_t hash[32])
+/* One that two votes are known of needs no third. */
+bool round_wants(const struct round *r, const uint8_t from[32], const uint8_t authority[32], const uint8_t hash[32])
 {
 	const struct place *p = place_of(r, authority);
 
-	return p && ballot_of(p, hash);
+	return p && p->n < ARRAY_SIZE(p->ballots) && !ballot_of(p, hash) &&
+	       !(r->closed && memcmp(from, authority, sizeof(p->key)) == 0);
+}
+
+void round_close(struct round *r)
+{
+	r->closed = true;
 }
 
 size_t round_votes_of(const struct round *r, const uint8_t authority[32], struct round_vote ret[2])
@@ -238,42 +246,29 @@ static void note_signature(struct round *r, const struct consensus_signature *s)
 	p->has_signed = true;
 }
 
-/* Takes *body over. */
-static int sign(struct round *r, char **body, size_t len, const uint8_t seed[32], struct error *err)
-{
-	struct consensus_signature own;
-	int e = consensus_sign(*body, len, seed, &own, err);
-
-	if (e < 0)
-		return e;
-	r->body = *body;
-	*body = NULL;
-	r->body_len = len;
-	note_signature(r, &own);
-	return 0;
-}
-
-int round_compute(struct round *r, const uint8_t seed[32], struct error *err)
+int round_compute(const struct round *r, char **ret, size_t *ret_len, struct error *err)
 {
 	const struct vote *votes[AUTHORITIES_MAX];
-	_cleanup_free_ char *text = NULL;
-	size_t len;
+
+	return consensus_compute(votes, counted(r, votes), r->n, ret, ret_len, err);
+}
+
+int round_sign(struct round *r, const char *body, size_t len, const uint8_t seed[32], struct error *err)
+{
+	struct consensus_signature own;
 	int e;
 
 	if (r->body)
 		return 0;
-	e = consensus_compute(votes, counted(r, votes), r->n, &text, &len, err);
-	return e < 0 ? e : sign(r, &text, len, seed, err);
-}
-
-int round_resume(struct round *r, const char *body, size_t len, const uint8_t seed[32], struct error *err)
-{
-	_cleanup_free_ char *text = NULL;
-
-	if (r->body)
-		return 0;
-	text = strndup(body, len);
-	return text ? sign(r, &text, len, seed, err) : error_set(err, -ENOMEM, "out of memory");
+	e = consensus_sign(body, len, seed, &own, err);
+	if (e < 0)
+		return e;
+	r->body = strndup(body, len);
+	if (!r->body)
+		return error_set(err, -ENOMEM, "out of memory");
+	r->body_len = len;
+	note_signature(r, &own);
+	return 0;
 }
 
 const char *round_body(const struct round *r, size_t *ret_len)
@@ -284,7 +279,7 @@ const char *round_body(const struct round *r, size_t *ret_len)
 
 static int need_body(const struct round *r, struct error *err)
 {
-	return r->body ? 0 : error_set(err, -ENODATA, "no consensus is computed yet");
+	return r->body ? 0 : error_set(err, -ENODATA, "no consensus is signed yet");
 }
 
 int round_signatures(const struct round *r, char **ret, size_t *ret_len, struct error *err)

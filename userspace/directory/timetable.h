@@ -3,10 +3,11 @@
  * When authorities do what for the interval that begins at T, a multiple of its length by the clock of each. A step is
  * a sixteenth of the length; clocks may differ by less than half of one.
  *
- *   T - 6 steps   GATHER     hand out the descriptors, and fetch those of the others
- *   T - 5         VOTE       make the vote
- *   T - 4         COLLECT    fetch the others' lists of votes, and the votes that are new
- *   T - 3         COMPARE    once more: what one authority told others comes here too
+ *   T - 7 steps   GATHER     hand out the descriptors, and fetch those of the others
+ *   T - 6         VOTE       make the vote
+ *   T - 5         COLLECT    fetch the others' lists of votes, and the votes that are new
+ *   T - 3.5       CLOSE      from now on nobody takes a vote from who made it
+ *   T - 3         COMPARE    the lists once more: what one authority told others before that comes here too
  *   T - 2         COMPUTE    compute, sign
  *   T - 1.5       SIGN       fetch the others' signatures
  *   T - 0.75      SIGN       those of who was late
@@ -27,6 +28,7 @@ enum phase {
 	PHASE_GATHER,
 	PHASE_VOTE,
 	PHASE_COLLECT,
+	PHASE_CLOSE,
 	PHASE_COMPARE,
 	PHASE_COMPUTE,
 	PHASE_SIGN,

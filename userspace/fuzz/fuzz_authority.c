@@ -71,7 +71,7 @@ static void lines(const char *text, size_t len)
 	size_t other;
 
 	(void)round_list_read(text, len, nothing, &seen);
-	if (round_new(NOW, keys, 3, &r) < 0 || round_resume(r, body, sizeof(body) - 1, seed, &err) < 0)
+	if (round_new(NOW, keys, 3, &r) < 0 || round_sign(r, body, sizeof(body) - 1, seed, &err) < 0)
 		abort();
 	if (round_add_signatures(r, text, len, &other, &err) > 0)
 		abort();

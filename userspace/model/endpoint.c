@@ -75,6 +75,16 @@ void endpoint_format(const struct endpoint *e, char ret[ENDPOINT_TEXT_MAX])
 	}
 }
 
+struct in6_addr endpoint_address(const struct endpoint *e)
+{
+	struct in6_addr ret = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
+
+	if (e->family == AF_INET6)
+		return e->a6;
+	memcpy(&ret.s6_addr[12], &e->a4, sizeof(e->a4));
+	return ret;
+}
+
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b)
 {
 	if (a->family != b->family || a->port != b->port)

@@ -26,4 +26,6 @@ struct endpoints {
 int endpoint_parse(const char *text, size_t len, uint16_t port, struct endpoint *ret);
 /* As it is parsed, always with its port. */
 void endpoint_format(const struct endpoint *e, char ret[ENDPOINT_TEXT_MAX]);
+/* Without its port; IPv4 in its mapped form (RFC 4291 section 2.5.5.2), so that one kind of address does for all. */
+struct in6_addr endpoint_address(const struct endpoint *e);
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b);

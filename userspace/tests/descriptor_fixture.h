@@ -7,11 +7,14 @@
 
 #include "directory/server_descriptor.h"
 
+#define NO_HOST 255
+
 struct test_relay {
 	uint8_t id;    /* all its keys follow from this, unless said otherwise */
 	uint8_t onion; /* 0: its own */
 	uint8_t link;  /* 0: its own */
-	uint8_t host;  /* of its address, 0: its own */
+	uint8_t host;  /* of its address, 0: its own; NO_HOST: it has none */
+	uint8_t host6; /* of its IPv6 address, 0: it has none */
 	uint64_t published, life;
 	uint32_t bandwidth; /* 0: 1000 */
 	uint64_t ends;
@@ -33,6 +36,11 @@ static inline struct in6_addr test_address(uint8_t host)
 	return (struct in6_addr){ .s6_addr = { [10] = 0xff, [11] = 0xff, 198, 51, 100, host } };
 }
 
+static inline struct in6_addr test_address6(uint8_t host)
+{
+	return (struct in6_addr){ .s6_addr = { 0x20, 0x01, 0x0d, 0xb8, [15] = host } };
+}
+
 /* malloc. */
 static inline char *test_descriptor(const struct test_relay *t, size_t *ret_len)
 {
@@ -51,7 +59,10 @@ static inline char *test_descriptor(const struct test_relay *t, size_t *ret_len)
 	char *text = NULL;
 
 	snprintf(d.facts.relay.name, sizeof(d.facts.relay.name), "r%u", t->id);
-	d.facts.relay.addr4.s_addr = htonl(0xc6336400u + (t->host ? t->host : t->id));
+	if (t->host != NO_HOST)
+		d.facts.relay.addr4.s_addr = htonl(0xc6336400u + (t->host ? t->host : t->id));
+	if (t->host6)
+		d.facts.relay.addr6 = test_address6(t->host6);
 	server_descriptor_link(&d.facts.relay.id, link, d.facts.relay.link_key, d.link_proof);
 	if (server_descriptor_make(&d, seed, &text, ret_len, &err) < 0)
 		fail_msg("%s", err.text);

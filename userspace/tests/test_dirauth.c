@@ -17,6 +17,7 @@
 
 #include "dirauth/archive.h"
 #include "dirauth/config.h"
+#include "dirauth/gate.h"
 #include "dirauth/locations.h"
 #include "dirauth/measurements.h"
 #include "dirauth/press.h"
@@ -176,6 +177,60 @@ static void archives(void **state)
 	assert_int_equal(archive_times(dir, "old", times, &err), -ENOENT);
 }
 
+static unsigned int crowd(struct gate *g, struct in6_addr from, unsigned int n)
+{
+	unsigned int in = 0;
+
+	for (; n > 0 && gate_is_open(g, &from); n--, in++)
+		assert_int_equal(gate_enter(g, &from), 0);
+	return in;
+}
+
+static struct in6_addr address(const char *text)
+{
+	struct in6_addr ret;
+
+	assert_int_equal(inet_pton(AF_INET6, text, &ret), 1);
+	return ret;
+}
+
+/* No host keeps the others away, and all strangers together no authority. */
+static void gates(void **state)
+{
+	struct dirauth_config *conf = taken("authorities = {\"" KEY "@192.0.2.1,[2001:db8::1]\"}\n");
+	struct in6_addr one = address("::ffff:198.51.100.1"), four = address("::ffff:192.0.2.1"),
+			six = address("2001:db8::1"), many = address("2001:db8:1::");
+	struct gate *g = gate_new(&conf->authorities);
+	unsigned int in;
+
+	(void)state;
+	assert_int_equal(crowd(g, one, 100), GATE_NETWORK_MAX);
+	/* An IPv6 network is one, however many addresses it has. */
+	for (in = 0; in < 100; in++) {
+		many.s6_addr[15] = (uint8_t)in;
+		if (crowd(g, many, 1) == 0)
+			break;
+	}
+	assert_int_equal(in, GATE_NETWORK_MAX);
+	for (in = 2 * GATE_NETWORK_MAX; many.s6_addr[7] < 255; many.s6_addr[7]++)
+		in += many.s6_addr[7] ? crowd(g, many, 100) : 0;
+	assert_int_equal(in, GATE_STRANGERS_MAX);
+	one.s6_addr[15] = 9;
+	assert_false(gate_is_open(g, &one));
+	one.s6_addr[15] = 1;
+	assert_int_equal(crowd(g, four, 100), GATE_AUTHORITY_MAX);
+	assert_int_equal(crowd(g, six, 100), GATE_AUTHORITY_MAX);
+	/* Its neighbour is nobody. */
+	six.s6_addr[15] = 2;
+	assert_false(gate_is_open(g, &six));
+	gate_leave(g, &four);
+	assert_true(gate_is_open(g, &four));
+	gate_leave(g, &one);
+	assert_int_equal(crowd(g, six, 100), 1);
+	gate_free(g);
+	dirauth_config_free(conf);
+}
+
 static void measured(void **state)
 {
 	const struct roster_rules rules = { .max = 3, .unmeasured_max = 500 };
@@ -250,8 +305,9 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(configuration), cmocka_unit_test(shelves),  cmocka_unit_test(differences),
-		cmocka_unit_test(archives),	 cmocka_unit_test(measured), cmocka_unit_test(located),
+		cmocka_unit_test(configuration), cmocka_unit_test(shelves), cmocka_unit_test(differences),
+		cmocka_unit_test(archives),	 cmocka_unit_test(gates),   cmocka_unit_test(measured),
+		cmocka_unit_test(located),
 	};
 
 	return cmocka_run_group_tests_name("dirauth", tests, setup, NULL);

@@ -40,6 +40,17 @@ static int add(struct roster *r, struct test_relay t, bool direct, uint64_t now)
 	return roster_add(r, text, len, direct ? &from : NULL, now, &err);
 }
 
+/* Posted from its IPv6 address. */
+static int add6(struct roster *r, struct test_relay t, uint64_t now)
+{
+	struct error err = { "" };
+	size_t len;
+	_cleanup_free_ char *text = test_descriptor(&t, &len);
+	struct in6_addr from = test_address6(t.host6);
+
+	return roster_add(r, text, len, &from, now, &err);
+}
+
 /* Which relays it votes for, by their number, ascending; 0 ends. */
 static void votes(const struct roster *r, uint64_t at, const uint8_t *ids)
 {
@@ -187,8 +198,7 @@ static void weights(void **state)
 
 static void first_claim_holds(void **state)
 {
-	struct test_relay thieves[] = { { .id = 2, .onion = 1, .published = T0 + 1 },
-					{ .id = 2, .link = 1, .published = T0 + 1 },
+	struct test_relay thieves[] = { { .id = 2, .link = 1, .published = T0 + 1 },
 					{ .id = 2, .host = 1, .published = T0 + 1 } };
 
 	(void)state;
@@ -215,7 +225,7 @@ static void who_answers_has_it(void **state)
 	struct relay_id squatter = test_relay_id(2), relay = test_relay_id(1);
 
 	(void)state;
-	assert_int_equal(add(r, (struct test_relay){ .id = 2, .onion = 1, .published = T0 }, true, T0), 1);
+	assert_int_equal(add(r, (struct test_relay){ .id = 2, .host = 1, .published = T0 }, true, T0), 1);
 	assert_int_equal(add(r, (struct test_relay){ .id = 1, .published = T0 }, true, T0 + HOUR), -EEXIST);
 	roster_probed(r, &squatter, PROBE_SILENT, T0 + HOUR);
 	/* Others' word is not enough. */
@@ -223,8 +233,77 @@ static void who_answers_has_it(void **state)
 	assert_int_equal(add(r, (struct test_relay){ .id = 1, .published = T0 }, true, T0 + HOUR), 1);
 	assert_int_equal(roster_count(r), 1);
 	roster_probed(r, &relay, PROBE_ANSWERED, T0 + HOUR);
-	assert_int_equal(add(r, (struct test_relay){ .id = 2, .onion = 1, .published = T0 + 1 }, true, T0 + HOUR),
+	assert_int_equal(add(r, (struct test_relay){ .id = 2, .host = 1, .published = T0 + 1 }, true, T0 + HOUR),
 			 -EEXIST);
+	roster_free(r);
+}
+
+/* Nobody keeps a relay away by naming its address before it, from another one or through another authority. */
+static void who_comes_from_it_has_it(void **state)
+{
+	const struct test_relay relay = { .id = 1, .host6 = 1, .published = T0 },
+				by6 = { .id = 2, .host = 1, .host6 = 2, .published = T0 },
+				by4 = { .id = 3, .host6 = 1, .published = T0 };
+	struct roster *r = roster_of((struct roster_rules){ .max = 10 });
+
+	(void)state;
+	assert_int_equal(add(r, by4, false, T0), 1);
+	assert_int_equal(add6(r, by6, T0), 1);
+	assert_int_equal(add(r, by4, true, T0), 0);
+	/* Its IPv4 address is its own, and it has not shown the other one. */
+	assert_int_equal(add(r, relay, true, T0), -EEXIST);
+	assert_int_equal(add(r, (struct test_relay){ .id = 1, .published = T0 }, true, T0), 1);
+	VOTES(r, T0, 1, 3);
+	assert_int_equal(add6(r, (struct test_relay){ .id = 1, .host6 = 1, .published = T0 + 1 }, T0 + 1), 1);
+	VOTES(r, T0 + 1, 1);
+	/* Nor by taking it from one that is there. */
+	assert_int_equal(add6(r, (struct test_relay){ .id = 2, .host = 1, .host6 = 2, .published = T0 + 2 }, T0 + 2),
+			 -EEXIST);
+	assert_int_equal(add(r, (struct test_relay){ .id = 3, .host6 = 1, .published = T0 + 2 }, true, T0 + 2),
+			 -EEXIST);
+	VOTES(r, T0 + 2, 1);
+	roster_free(r);
+}
+
+/* What was shown of an address is of no use for the next one, and is not forgotten with a restart. */
+static void an_address_is_shown_once(void **state)
+{
+	struct roster *r = roster_of((struct roster_rules){ .max = 10 });
+	struct error err = { "" };
+	char *text = NULL;
+	size_t len, damaged;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	assert_int_equal(add(r, (struct test_relay){ .id = 1, .host6 = 1, .published = T0 }, true, T0), 1);
+	assert_int_equal(add6(r, (struct test_relay){ .id = 1, .host6 = 1, .published = T0 }, T0), 0);
+	assert_int_equal(add(r, (struct test_relay){ .id = 2, .host6 = 2, .published = T0 }, true, T0), 1);
+	assert_int_equal(add6(r, (struct test_relay){ .id = 2, .host = 3, .host6 = 2, .published = T0 + 1 }, T0 + 1),
+			 1);
+	roster_dump(r, f);
+	fclose(f);
+	roster_free(r);
+	r = roster_of((struct roster_rules){ .max = 10 });
+	assert_int_equal(roster_load(r, text, len, T0 + 1, &damaged, &err), 0);
+	assert_int_equal(add6(r, (struct test_relay){ .id = 4, .host6 = 1, .published = T0 + 1 }, T0 + 1), -EEXIST);
+	assert_int_equal(add(r, (struct test_relay){ .id = 4, .host = 1, .published = T0 + 1 }, true, T0 + 1), -EEXIST);
+	assert_int_equal(add6(r, (struct test_relay){ .id = 4, .host6 = 2, .published = T0 + 1 }, T0 + 1), -EEXIST);
+	VOTES(r, T0 + 1, 1, 2);
+	assert_int_equal(add(r, (struct test_relay){ .id = 3, .published = T0 + 1 }, true, T0 + 1), 1);
+	VOTES(r, T0 + 1, 1, 3);
+	roster_free(r);
+	free(text);
+}
+
+/* Onion keys are public, and readers do not mind: who names another's keeps nobody out. */
+static void onion_keys_are_no_claims(void **state)
+{
+	struct roster *r = roster_of((struct roster_rules){ .max = 10 });
+
+	(void)state;
+	assert_int_equal(add(r, (struct test_relay){ .id = 2, .onion = 1, .published = T0 }, false, T0), 1);
+	assert_int_equal(add(r, (struct test_relay){ .id = 1, .published = T0 }, true, T0), 1);
+	VOTES(r, T0, 1, 2);
 	roster_free(r);
 }
 
@@ -322,6 +401,49 @@ static void no_filling_up(void **state)
 	roster_free(r);
 }
 
+/* One host has IPv6 addresses without end, with a relay that answers behind each: by IPv4 there is a place
+ * nevertheless. */
+static void no_filling_up_by_ipv6(void **state)
+{
+	struct roster *r = roster_of((struct roster_rules){ .max = 2 });
+
+	(void)state;
+	assert_int_equal(add6(r, (struct test_relay){ .id = 1, .host = NO_HOST, .host6 = 1, .published = T0 }, T0), 1);
+	assert_int_equal(add6(r, (struct test_relay){ .id = 2, .host6 = 2, .published = T0 }, T0 + 1), 1);
+	assert_int_equal(add6(r, (struct test_relay){ .id = 3, .host = NO_HOST, .host6 = 3, .published = T0 }, T0 + 2),
+			 -ENOSPC);
+	assert_int_equal(add(r, (struct test_relay){ .id = 4, .published = T0 }, true, T0 + 2), 1);
+	VOTES(r, T0 + 2, 1, 4);
+	assert_int_equal(add(r, (struct test_relay){ .id = 5, .published = T0 }, true, T0 + 2), 1);
+	assert_int_equal(add(r, (struct test_relay){ .id = 6, .published = T0 }, true, T0 + 2), -ENOSPC);
+	VOTES(r, T0 + 2, 4, 5);
+	roster_free(r);
+}
+
+/* Nor is one IPv6 network most of a consensus; who has an IPv4 address too, or is elsewhere, is not touched. */
+static void one_ipv6_network_is_few_relays(void **state)
+{
+	struct roster *r = roster_of((struct roster_rules){ .max = 100 });
+	struct listings l;
+
+	(void)state;
+	for (uint8_t i = 1; i <= 20; i++)
+		assert_int_equal(add6(r, (struct test_relay){ .id = i, .host6 = i, .published = T0 }, T0), 1);
+	assert_int_equal(roster_listings(r, T0, T0, &l), 0);
+	assert_int_equal(l.n, ROSTER_NETWORK_MAX);
+	listings_clear(&l);
+	/* It stays so: who is known longest, of these by their identities. */
+	assert_int_equal(add6(r, (struct test_relay){ .id = 21, .host6 = 21, .published = T0 + 1 }, T0 + 1), 1);
+	assert_int_equal(vote_of(r, 21, T0 + 1).facts.len, 0);
+	assert_int_equal(add(r, (struct test_relay){ .id = 15, .host6 = 15, .published = T0 + 1 }, true, T0 + 1), 1);
+	assert_int_equal(add(r, (struct test_relay){ .id = 30, .published = T0 + 1 }, true, T0 + 1), 1);
+	assert_true(vote_of(r, 15, T0 + 1).facts.len > 0 && vote_of(r, 30, T0 + 1).facts.len > 0);
+	assert_int_equal(roster_listings(r, T0 + 1, T0 + 1, &l), 0);
+	assert_true(l.n == ROSTER_NETWORK_MAX + 1 || l.n == ROSTER_NETWORK_MAX + 2);
+	listings_clear(&l);
+	roster_free(r);
+}
+
 /* Where they are probed, even those that came themselves give way if they do not answer. */
 static void no_filling_up_with_the_dead(void **state)
 {
@@ -343,6 +465,37 @@ static void no_filling_up_with_the_dead(void **state)
 static void put_entry(void *ctx, const struct roster_entry *e)
 {
 	fwrite(e->text, 1, e->len, ctx);
+}
+
+static void many(struct roster *r)
+{
+	static const char one[] = "anond-server-descriptor 1\n";
+	struct error err = { "" };
+	char *row = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&row, &len);
+
+	for (unsigned int i = 0; i < VOTE_RELAYS_MAX; i++)
+		fputs(one, f);
+	fflush(f);
+	assert_int_equal(roster_add_all(r, row, len, T0, &err), 0);
+	fputs(one, f);
+	fclose(f);
+	assert_int_equal(roster_add_all(r, row, len, T0, &err), -EFBIG);
+	free(row);
+}
+
+/* It is full: nobody looks at the signature. */
+static void spoilt(struct roster *r, uint8_t id)
+{
+	struct error err = { "" };
+	size_t len;
+	_cleanup_free_ char *text = test_descriptor(&(struct test_relay){ .id = id, .published = T0 }, &len);
+	struct in6_addr from = test_address(id);
+
+	strstr(text, "bandwidth 1000")[10] = '9';
+	assert_int_equal(roster_add(r, text, len, NULL, T0, &err), -ENOSPC);
+	assert_int_equal(roster_add(r, text, len, &from, T0, &err), -EKEYREJECTED);
 }
 
 static void authorities_tell_each_other(void **state)
@@ -377,6 +530,13 @@ static void authorities_tell_each_other(void **state)
 	assert_int_equal(roster_add_all(b, row, len, T0 + 5, &err), 4);
 	assert_int_equal(roster_add_all(b, row, len - 1, T0 + 5, &err), -EINVAL);
 	assert_int_equal(roster_add_all(b, "", 0, T0 + 5, &err), 0);
+	/* What costs much to verify: no more than there can be of it, and none for which there is no place. */
+	roster_free(b);
+	b = roster_of((struct roster_rules){ .max = 2 });
+	assert_int_equal(roster_add_all(b, row, len, T0 + 5, &err), 2);
+	assert_int_equal(roster_count(b), 2);
+	many(b);
+	spoilt(b, 9);
 	roster_free(a);
 	roster_free(b);
 	free(row);
@@ -463,9 +623,14 @@ int main(void)
 		cmocka_unit_test(weights),
 		cmocka_unit_test(first_claim_holds),
 		cmocka_unit_test(who_answers_has_it),
+		cmocka_unit_test(who_comes_from_it_has_it),
+		cmocka_unit_test(an_address_is_shown_once),
+		cmocka_unit_test(onion_keys_are_no_claims),
 		cmocka_unit_test(probes),
 		cmocka_unit_test(grace),
 		cmocka_unit_test(no_filling_up),
+		cmocka_unit_test(no_filling_up_by_ipv6),
+		cmocka_unit_test(one_ipv6_network_is_few_relays),
 		cmocka_unit_test(no_filling_up_with_the_dead),
 		cmocka_unit_test(authorities_tell_each_other),
 		cmocka_unit_test(posts_come_from_the_relay),

@@ -90,11 +90,14 @@ static int cast(struct round *r, size_t i, uint64_t t, uint8_t n)
 
 static int compute(struct round *r, size_t i)
 {
+	_cleanup_free_ char *body = NULL;
 	struct error err = { "" };
 	uint8_t seed[32];
+	size_t len;
+	int e = round_compute(r, &body, &len, &err);
 
 	seed_of(i, seed);
-	return round_compute(r, seed, &err);
+	return e < 0 ? e : round_sign(r, body, len, seed, &err);
 }
 
 /* What `from` has signed, to `to`. */
@@ -177,6 +180,7 @@ static void one_is_away(void **state)
 
 struct seen {
 	struct round *from, *to;
+	size_t whose; /* from */
 	int moved;
 };
 
@@ -188,7 +192,7 @@ static void fetch(void *ctx, const uint8_t authority[32], const uint8_t hash[32]
 	struct error err = { "" };
 	size_t n = round_votes_of(s->from, authority, v);
 
-	if (round_has_vote(s->to, authority, hash))
+	if (!round_wants(s->to, keys[s->whose], authority, hash))
 		return;
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_free_ char *copy = NULL;
@@ -201,9 +205,9 @@ static void fetch(void *ctx, const uint8_t authority[32], const uint8_t hash[32]
 	}
 }
 
-static int exchange(struct round *from, struct round *to)
+static int exchange(struct round *from, size_t whose, struct round *to)
 {
-	struct seen s = { from, to, 0 };
+	struct seen s = { from, to, whose, 0 };
 	_cleanup_free_ char *list = NULL;
 	size_t len;
 
@@ -225,9 +229,9 @@ static void one_equivocates(void **state)
 	cast(a, 2, T0, 4);
 	cast(b, 1, T0, 4);
 	cast(b, 2, T0, 1);
-	assert_int_equal(exchange(b, a), 2);
-	assert_int_equal(exchange(a, b), 2);
-	assert_int_equal(exchange(a, b), 0);
+	assert_int_equal(exchange(b, 1, a), 2);
+	assert_int_equal(exchange(a, 0, b), 2);
+	assert_int_equal(exchange(a, 0, b), 0);
 	assert_int_equal(round_counted(a), 2);
 	/* It has a third one, of which nobody needs to know. */
 	assert_int_equal(cast(a, 2, T0, 2), 0);
@@ -242,6 +246,35 @@ static void one_equivocates(void **state)
 	consensus_clear(&c);
 	round_free(a);
 	round_free(b);
+}
+
+/*
+ * Authority 2 gives its vote, or another one, to 0 when 1 asks nobody any more: 0 does not take it from 2, but what it
+ * has in time comes to 1 nevertheless.
+ */
+static void one_is_late(void **state)
+{
+	struct round *a = round_at(T0), *b = round_at(T0), *late = round_at(T0), *first = round_at(T0);
+	struct round_vote v[2];
+
+	(void)state;
+	cast(first, 2, T0, 4);
+	cast(late, 2, T0, 1);
+	assert_int_equal(exchange(first, 2, a), 1);
+	round_close(a);
+	round_close(b);
+	assert_int_equal(exchange(late, 2, a), 0);
+	assert_int_equal(exchange(late, 2, b), 0);
+	assert_int_equal(exchange(a, 0, b), 1);
+	assert_int_equal(round_votes_of(a, keys[2], v), 1);
+	assert_int_equal(round_votes_of(b, keys[2], v), 1);
+	/* The other one, which reached somebody else in time. */
+	assert_int_equal(exchange(late, 1, a), 1);
+	assert_int_equal(round_votes_of(a, keys[2], v), 2);
+	round_free(a);
+	round_free(b);
+	round_free(late);
+	round_free(first);
 }
 
 /* Without that exchange they compute different ones: there is no consensus, and no fork either. */
@@ -264,7 +297,7 @@ static void different_views_sign_nothing_together(void **state)
 	assert_int_equal(other, 1);
 	assert_int_equal(result(a, &c), -ENOKEY);
 	/* Evidence that comes later does not make it sign again. */
-	assert_int_equal(exchange(b, a), 1);
+	assert_int_equal(exchange(b, 1, a), 1);
 	compute(a, 0);
 	assert_int_equal(tell(b, a, &other), 0);
 	assert_int_equal(result(a, &c), -ENOKEY);
@@ -290,8 +323,8 @@ static void a_restart_signs_the_same(void **state)
 	compute(b, 1);
 	body = round_body(a, &len);
 	seed_of(0, seed);
-	assert_int_equal(round_resume(again, "identity x\n", 11, seed, &err), -EINVAL);
-	assert_int_equal(round_resume(again, body, len, seed, &err), 0);
+	assert_int_equal(round_sign(again, "identity x\n", 11, seed, &err), -EINVAL);
+	assert_int_equal(round_sign(again, body, len, seed, &err), 0);
 	for (size_t i = 0; i < N; i++)
 		cast(again, i, T0, 4);
 	assert_int_equal(compute(again, 0), 0);
@@ -306,7 +339,7 @@ static void strangers(void **state)
 {
 	struct round *r = round_at(T0);
 	uint8_t twice[2][32] = { { 1 }, { 1 } };
-	struct seen nothing = { r, r, 0 };
+	struct seen nothing = { r, r, 0, 0 };
 	struct error err = { "" };
 	size_t other, len;
 	_cleanup_free_ char *list = NULL, *lines = NULL;
@@ -345,6 +378,7 @@ int main(void)
 		cmocka_unit_test(all_agree),
 		cmocka_unit_test(one_is_away),
 		cmocka_unit_test(one_equivocates),
+		cmocka_unit_test(one_is_late),
 		cmocka_unit_test(different_views_sign_nothing_together),
 		cmocka_unit_test(a_restart_signs_the_same),
 		cmocka_unit_test(strangers),

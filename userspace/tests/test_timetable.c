@@ -17,10 +17,10 @@ static void order(void **state)
 	static const struct {
 		enum phase phase;
 		int seconds;
-	} want[] = { { PHASE_GATHER, -1350 }, { PHASE_VOTE, -1125 }, { PHASE_COLLECT, -900 }, { PHASE_COMPARE, -675 },
-		     { PHASE_COMPUTE, -450 }, { PHASE_SIGN, -338 },  { PHASE_SIGN, -169 },    { PHASE_PUBLISH, 0 },
-		     { PHASE_LATE, 225 },     { PHASE_LATE, 900 } };
-	uint64_t t = T0 / 3600 * 3600 + 3600, now = (t - 1351) * 1000;
+	} want[] = { { PHASE_GATHER, -1575 }, { PHASE_VOTE, -1350 },   { PHASE_COLLECT, -1125 }, { PHASE_CLOSE, -788 },
+		     { PHASE_COMPARE, -675 }, { PHASE_COMPUTE, -450 }, { PHASE_SIGN, -338 },	 { PHASE_SIGN, -169 },
+		     { PHASE_PUBLISH, 0 },    { PHASE_LATE, 225 },     { PHASE_LATE, 900 } };
+	uint64_t t = T0 / 3600 * 3600 + 3600, now = (t - 1576) * 1000;
 
 	(void)state;
 	for (unsigned int hour = 0; hour < 3; hour++, t += 3600)
