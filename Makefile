@@ -42,7 +42,7 @@ FUZZERS := $(patsubst userspace/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 .PHONY: all demo check unit fuzz fuzz-build fuzz-brief vectors soak install format clean tests
 .DELETE_ON_ERROR:
 .SECONDARY:
-all: $(PROGRAMS) $(TOOLS)
+all: $(PROGRAMS) $(TOOLS) $(B)/preload/clock.so
 
 $(B)/opt/%.o: userspace/%.c
 	@mkdir -p $(@D)
@@ -87,6 +87,11 @@ $(B)/tools/%: testbed/tools/%.c $(B)/libanon.a
 $(B)/tools/on: testbed/tools/on.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(OPT) $(WARN) -static -o $@ $<
+
+# What tests lie to programs with.
+$(B)/preload/%.so: testbed/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) -D_GNU_SOURCE $(OPT) $(WARN) -fPIC -shared -o $@ $<
 
 $(B)/tests/%: $(B)/san/tests/%.o $(B)/libanon-san.a
 	@mkdir -p $(@D)
@@ -149,7 +154,7 @@ install: all
 	install -m 644 README.md THREAT-MODEL.md $(DESTDIR)$(PREFIX)/share/doc/anond/
 
 format:
-	clang-format -i $(wildcard userspace/*/*.[ch] testbed/tools/*.c)
+	clang-format -i $(wildcard userspace/*/*.[ch] testbed/*/*.c)
 
 clean:
 	rm -rf $(B)

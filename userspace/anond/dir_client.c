@@ -417,11 +417,21 @@ static void poll_now(struct dir_client *d)
 	arm(d);
 }
 
+static void forget_pauses_of_posts(struct dir_client *d)
+{
+	for (size_t i = 0; i < AUTHORITIES_MAX; i++)
+		d->posts[i].pause = (struct dir_pause){ 0 };
+}
+
 static void on_look(struct ev_loop *loop, ev_timer *w, int events)
 {
+	struct dir_client *d = w->data;
+
 	(void)loop;
 	(void)events;
-	poll_now(w->data);
+	if (dir_schedule_clock_set(&d->schedule, clock_monotonic_ms(), clock_wall_s()))
+		forget_pauses_of_posts(d);
+	poll_now(d);
 }
 
 /* ---- life ---- */
@@ -470,8 +480,7 @@ void dir_client_free(struct dir_client *d)
 void dir_client_changed(struct dir_client *d)
 {
 	dir_schedule_changed(&d->schedule);
-	for (size_t i = 0; i < AUTHORITIES_MAX; i++)
-		d->posts[i].pause = (struct dir_pause){ 0 };
+	forget_pauses_of_posts(d);
 	poll_soon(d);
 }
 
@@ -506,6 +515,8 @@ const char *dir_client_wrong(const struct dir_client *d)
 {
 	if (!d->held.valid_until)
 		return d->why[0] ? d->why : "there is no consensus yet";
+	if (d->held.valid_after > clock_wall_s() + DIR_SKEW_S)
+		return "the consensus in force begins in the future: the clock of this host is behind";
 	if (d->held.valid_until <= clock_wall_s())
 		return "the consensus has expired, and none was fetched since: is the clock right, are authorities "
 		       "reached?";

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "anond/dir_schedule.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- pauses ---- */
@@ -145,6 +146,19 @@ void dir_schedule_changed(struct dir_schedule *s)
 	s->all = (struct dir_pause){ 0 };
 	for (size_t i = 0; i < s->n; i++)
 		s->server[i].pause = (struct dir_pause){ 0 };
+}
+
+bool dir_schedule_clock_set(struct dir_schedule *s, uint64_t now_ms, uint64_t now_s)
+{
+	int64_t was = s->clock_s;
+	bool known = s->clock_known;
+
+	s->clock_s = (int64_t)now_s - (int64_t)(now_ms / 1000);
+	s->clock_known = true;
+	if (!known || llabs(s->clock_s - was) < DIR_STEP_S)
+		return false;
+	dir_schedule_changed(s);
+	return true;
 }
 
 void dir_schedule_want(struct dir_schedule *s)

@@ -17,6 +17,7 @@
 #define DIR_PAUSE_MAX_MS 600000u
 #define DIR_LOOK_MS 60000u /* the clock may step and timers stop while a host sleeps: it is looked so often */
 #define DIR_SKEW_S 3600u   /* what begins so much later than now is from the future */
+#define DIR_STEP_S 30u	   /* a clock that moved so far against the monotonic one was set */
 
 /* ---- pauses: 1, 2, 4, ... seconds up to ten minutes, less a random part of half ---- */
 
@@ -55,6 +56,8 @@ struct dir_schedule {
 	bool early;	/* a relay: as soon as there is a new one */
 	bool wanted;	/* now, whatever is in force */
 	uint64_t due_s; /* when a newer one is to be fetched; 0: at once */
+	bool clock_known;
+	int64_t clock_s; /* what the clock showed when the monotonic one began */
 };
 
 void dir_schedule_init(struct dir_schedule *s, size_t servers, bool early);
@@ -85,5 +88,7 @@ void dir_schedule_failed(struct dir_schedule *s, size_t server, bool bad, uint64
 void dir_schedule_in_vain(struct dir_schedule *s, uint64_t now_ms, const struct rng *rng);
 /* The network may be another: who failed may do better now. */
 void dir_schedule_changed(struct dir_schedule *s);
+/* At each look. Whether the clock was set since the last one: what failed because it was wrong is tried anew. */
+bool dir_schedule_clock_set(struct dir_schedule *s, uint64_t now_ms, uint64_t now_s);
 /* Somebody asked for it: now. */
 void dir_schedule_want(struct dir_schedule *s);

@@ -107,6 +107,28 @@ static void bad_ones_stay_away(void **state)
 	assert_int_equal(dir_schedule_pick(&s, s.all.until_ms, T0, &both, &rng), 1);
 }
 
+/* A router that starts in 1970 and asks for its time later does not wait for what failed because of it. */
+static void clock_is_set(void **state)
+{
+	struct dir_schedule s = schedule(2, false);
+
+	(void)state;
+	assert_false(dir_schedule_clock_set(&s, 5000, 5));
+	for (size_t i = 0; i < 2; i++)
+		dir_schedule_failed(&s, i, true, 5000, &rng);
+	assert_int_equal(dir_schedule_pick(&s, 6000, 6, &both, &rng), -1);
+	/* It goes, and is corrected a little. */
+	assert_false(dir_schedule_clock_set(&s, 65000, 65 + DIR_STEP_S - 1));
+	assert_int_equal(dir_schedule_pick(&s, 5000, 65, &both, &rng), -1);
+	assert_true(dir_schedule_clock_set(&s, 66000, T0));
+	assert_int_equal(s.server[0].pause.failures, 0);
+	assert_true(dir_schedule_pick(&s, 5000, T0, &both, &rng) >= 0);
+	/* And back. */
+	dir_schedule_failed(&s, 1, true, 66000, &rng);
+	assert_true(dir_schedule_clock_set(&s, 67000, T0 - 3600));
+	assert_int_equal(s.server[1].pause.failures, 0);
+}
+
 static void in_reach(void **state)
 {
 	struct dir_schedule s = schedule(2, false);
@@ -176,8 +198,9 @@ static void worth(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(at_first), cmocka_unit_test(pauses_grow), cmocka_unit_test(bad_ones_stay_away),
-		cmocka_unit_test(in_reach), cmocka_unit_test(quiet_life),  cmocka_unit_test(worth),
+		cmocka_unit_test(at_first),	cmocka_unit_test(pauses_grow), cmocka_unit_test(bad_ones_stay_away),
+		cmocka_unit_test(clock_is_set), cmocka_unit_test(in_reach),    cmocka_unit_test(quiet_life),
+		cmocka_unit_test(worth),
 	};
 
 	return cmocka_run_group_tests_name("dir_schedule", tests, NULL, NULL);
