@@ -7,52 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "directory/roster_member.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
-#include "lib/hash.h"
 #include "model/overlay.h"
-
-#define CLAIM_LEN 33u
-#define CLAIMS_MAX 4u
-
-/* By which of its addresses a relay posted its descriptor. */
-enum { FROM_4 = 1, FROM_6 = 2 };
-
-struct member;
-
-/* That a key or an address is this relay's. */
-struct claim {
-	uint8_t what[CLAIM_LEN]; /* its kind, and it */
-	struct member *of;
-	UT_hash_handle hh;
-};
-
-struct member {
-	struct relay_id id;
-	char *text;
-	size_t len;
-	struct server_descriptor d; /* facts_text is of text */
-	uint64_t known_since, probed;
-	/*
-	 * What is kept of it beside its descriptor. wasted: when it last counted as running for having come itself and
-	 * did not answer, chances: how often, since it last answered.
-	 */
-	uint64_t posted, answered, wasted, chances;
-	uint64_t silent; /* since when, whenever it was asked; 0: it answered, or was not asked */
-	uint8_t from; /* FROM_*: the addresses that it has and came from */
-	bool measured;
-	uint32_t kib;
-	struct claim claims[CLAIMS_MAX];
-	size_t n_claims;
-	UT_hash_handle hh;
-};
-
-struct roster {
-	struct roster_rules rules;
-	uint64_t told; /* when a probe last said that a relay answers or does not; 0: never */
-	struct member *members;
-	struct claim *claims;
-};
 
 int roster_new(const struct roster_rules *rules, struct roster **ret)
 {
@@ -94,7 +52,7 @@ void roster_free(struct roster *r)
 	free(r);
 }
 
-static struct member *find(const struct roster *r, const struct relay_id *id)
+struct member *roster_member(const struct roster *r, const struct relay_id *id)
 {
 	struct member *m;
 
@@ -102,46 +60,17 @@ static struct member *find(const struct roster *r, const struct relay_id *id)
 	return m;
 }
 
-static bool is_valid(const struct member *m, uint64_t now)
-{
-	return now < m->d.valid_until;
-}
-
-/* What was seen in the future was seen by another clock. */
-static bool is_recent(uint64_t then, uint64_t now, uint64_t life)
-{
-	return then != 0 && (then > now ? then - now : now - then) < life;
-}
-
-#define WAITS_MAX 24u
-
-/* It came anew itself, and not too soon after that was of no use. */
-static bool has_grace(const struct roster *r, const struct member *m, uint64_t now)
-{
-	uint64_t waits = m->chances < WAITS_MAX ? m->chances : WAITS_MAX;
-
-	return is_recent(m->posted, now, r->rules.probe_grace) &&
-	       (waits == 0 || m->posted > m->wasted + waits * r->rules.probe_grace);
-}
-
-/* Answers age while probes tell something: when they do not, who probes is at fault and not the relays. */
-static bool answers(const struct roster *r, const struct member *m, uint64_t now)
-{
-	uint64_t told = r->told < now ? r->told : now;
-
-	return r->rules.probe_life == 0 || is_recent(m->answered, told, r->rules.probe_life) || has_grace(r, m, now);
-}
-
 /* Whether its place is free for another one that can show more. */
 static bool gives_place(const struct roster *r, const struct member *m, uint64_t now)
 {
-	return !is_valid(m, now) || (!answers(r, m, now) && !is_recent(m->known_since, now, ROSTER_FIRST_PROBE));
+	return !member_is_valid(m, now) ||
+	       (!member_answers(r, m, now) && !member_recently(m->known_since, now, ROSTER_FIRST_PROBE));
 }
 
 /* And what it claims: not before it was asked. */
 static bool gives_claims(const struct roster *r, const struct member *m, uint64_t now)
 {
-	return !is_valid(m, now) || (!answers(r, m, now) && m->silent);
+	return !member_is_valid(m, now) || (!member_answers(r, m, now) && m->silent);
 }
 
 /* ---- claims ---- */
@@ -199,7 +128,7 @@ static int make_way(struct roster *r, const struct relay_id *id, const struct cl
 
 		if (!m || memcmp(&m->id, id, sizeof(*id)) == 0)
 			continue;
-		if (is_valid(m, now) && !(from && gives_claims(r, m, now)) && !shows_more(&v[i], from, m))
+		if (member_is_valid(m, now) && !(from && gives_claims(r, m, now)) && !shows_more(&v[i], from, m))
 			return error_set(err, -EEXIST, "%s: it is another relay's", claim_names[v[i].what[0]]);
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -344,7 +273,7 @@ static int take(struct roster *r, char **text, size_t len, const struct server_d
 {
 	struct claim claims[CLAIMS_MAX];
 	const struct relay_id *id = &d->facts.relay.id;
-	struct member *m = find(r, id);
+	struct member *m = roster_member(r, id);
 	int e = make_way(r, id, claims, claims_of(&d->facts, claims), origin.from, now, err);
 
 	if (e == 0 && !m)
@@ -354,11 +283,8 @@ static int take(struct roster *r, char **text, size_t len, const struct server_d
 	if (e < 0)
 		return e;
 	m->from = (m->from & same(&m->d.facts.relay, &d->facts.relay)) | origin.from;
-	if (origin.from) {
-		if (!has_grace(r, m, now))
-			m->silent = 0; /* of what was before it came anew */
-		m->posted = now;
-	}
+	if (origin.from)
+		member_came(r, m, now);
 	put(r, m, *text, len, d);
 	*text = NULL;
 	return 1;
@@ -384,7 +310,7 @@ static int add(struct roster *r, const char *text, size_t len, struct origin ori
 	}
 	if (e < 0)
 		return e;
-	m = find(r, &d.facts.relay.id);
+	m = roster_member(r, &d.facts.relay.id);
 	if (m && !is_newer(&d, copy, len, m)) {
 		m->from |= origin.from & same(&m->d.facts.relay, &d.facts.relay);
 		return 0;
@@ -416,7 +342,7 @@ static int look_at(const struct roster *r, const char *text, size_t len, struct 
 
 	if (identity_of(text, len, &id) < 0)
 		return error_set(err, -EINVAL, "line 1: no descriptor");
-	m = find(r, &id);
+	m = roster_member(r, &id);
 	if (!m && is_full(r))
 		return no_place(r, err);
 	return !m || m->len != len || memcmp(m->text, text, len) != 0;
@@ -518,7 +444,7 @@ static int load_one(struct roster *r, struct document_text one, uint64_t now, st
 			now, err);
 	if (e <= 0 || identity_of(doc.s, (size_t)(doc.end - doc.s), &id) < 0)
 		return e;
-	m = find(r, &id);
+	m = roster_member(r, &id);
 	m->posted = was.posted;
 	m->answered = was.answered;
 	if (m->answered > r->told)
@@ -555,7 +481,7 @@ static struct roster_entry entry_of(const struct member *m)
 
 bool roster_find(const struct roster *r, const struct relay_id *id, struct roster_entry *ret)
 {
-	const struct member *m = find(r, id);
+	const struct member *m = roster_member(r, id);
 
 	if (m)
 		*ret = entry_of(m);
@@ -588,178 +514,4 @@ void roster_expire(struct roster *r, uint64_t now, void (*gone)(void *ctx, const
 size_t roster_count(const struct roster *r)
 {
 	return HASH_COUNT(r->members);
-}
-
-/* ---- opinions ---- */
-
-void roster_probed(struct roster *r, const struct relay_id *id, enum probe result, uint64_t now)
-{
-	struct member *m = find(r, id);
-
-	if (!m)
-		return;
-	m->probed = now;
-	if (result == PROBE_UNKNOWN)
-		return;
-	r->told = now;
-	if (result == PROBE_ANSWERED) {
-		m->answered = now;
-		m->chances = m->silent = 0;
-		return;
-	}
-	if (!m->silent || m->silent > now)
-		m->silent = now;
-	/* At first those on the way may not know it yet. */
-	if (has_grace(r, m, now) && now - m->silent >= r->rules.probe_life) {
-		m->wasted = now;
-		m->chances++;
-	}
-}
-
-bool roster_next_probe(const struct roster *r, uint64_t now, struct relay_id *ret, uint64_t *ret_last)
-{
-	const struct member *first = NULL;
-	struct member *m, *next;
-
-	HASH_ITER (hh, r->members, m, next)
-		if (is_valid(m, now) && (!first || m->probed < first->probed))
-			first = m;
-	if (first) {
-		*ret = first->id;
-		*ret_last = first->probed;
-	}
-	return first != NULL;
-}
-
-void roster_unmeasure(struct roster *r)
-{
-	struct member *m, *next;
-
-	HASH_ITER (hh, r->members, m, next)
-		m->measured = false;
-}
-
-void roster_measure(struct roster *r, const struct relay_id *id, uint32_t kib)
-{
-	struct member *m = find(r, id);
-
-	if (!m)
-		return;
-	m->measured = true;
-	m->kib = kib;
-}
-
-static uint32_t weight_of(const struct roster *r, const struct member *m)
-{
-	uint32_t offered = m->d.facts.bandwidth;
-
-	if (m->measured)
-		return m->kib;
-	return offered < r->rules.unmeasured_max ? offered : r->rules.unmeasured_max;
-}
-
-static bool is_guard(const struct roster *r, const struct member *m, uint64_t now)
-{
-	return m->d.facts.relay.guard && now >= m->known_since && now - m->known_since >= r->rules.guard_age &&
-	       weight_of(r, m) >= r->rules.guard_weight;
-}
-
-/* The address that all clients can use, if there is one. */
-static void locate(const struct roster *r, const struct relay *relay, struct listing *ret)
-{
-	struct in6_addr addr = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
-
-	if (!r->rules.locate)
-		return;
-	if (relay->addr4.s_addr != INADDR_ANY)
-		memcpy(&addr.s6_addr[12], &relay->addr4, 4);
-	else
-		addr = relay->addr6;
-	r->rules.locate(r->rules.locate_ctx, &addr, &ret->as, ret->country);
-}
-
-static struct listing listing_of(const struct roster *r, const struct member *m, uint64_t now)
-{
-	struct listing l = { .id = m->id, .facts = m->d.facts_text, .weight = weight_of(r, m) };
-
-	if (is_guard(r, m, now))
-		(void)flags_add(&l.flags, FLAG_GUARD);
-	(void)flags_add(&l.flags, FLAG_RUNNING);
-	locate(r, &m->d.facts.relay, &l);
-	return l;
-}
-
-static int compare_listing(const void *a, const void *b)
-{
-	const struct listing *x = a, *y = b;
-
-	return memcmp(&x->id, &y->id, sizeof(x->id));
-}
-
-static bool runs(const struct roster *r, const struct member *m, uint64_t valid_after, uint64_t now)
-{
-	uint64_t ends = m->d.facts.traits.ends;
-
-	return is_valid(m, valid_after) && (ends == 0 || ends > valid_after) && answers(r, m, now);
-}
-
-/* The network that it is counted by; false: by none. */
-static bool counted_by(const struct member *m, struct in6_addr *ret)
-{
-	*ret = m->d.facts.relay.addr6;
-	memset(&ret->s6_addr[6], 0, 10);
-	return !(m->from & FROM_4) && !IN6_IS_ADDR_UNSPECIFIED(&m->d.facts.relay.addr6);
-}
-
-static int compare_candidate(const void *a, const void *b)
-{
-	const struct member *const *x = a, *const *y = b;
-	struct in6_addr of_x, of_y;
-	bool counted_x = counted_by(*x, &of_x), counted_y = counted_by(*y, &of_y);
-	int c = counted_x != counted_y ? counted_x - counted_y : memcmp(&of_x, &of_y, sizeof(of_x));
-
-	if (c == 0 && (*x)->known_since != (*y)->known_since)
-		c = (*x)->known_since < (*y)->known_since ? -1 : 1;
-	return c != 0 ? c : memcmp(&(*x)->id, &(*y)->id, sizeof((*x)->id));
-}
-
-/* Leaves the first of each network. The number of those. */
-static size_t thin_out(const struct member **v, size_t n)
-{
-	struct in6_addr network, last = { 0 };
-	size_t of_last = 0, left = 0;
-
-	qsort(v, n, sizeof(*v), compare_candidate);
-	for (size_t i = 0; i < n; i++) {
-		if (counted_by(v[i], &network)) {
-			of_last = IN6_ARE_ADDR_EQUAL(&network, &last) ? of_last + 1 : 1;
-			last = network;
-			if (of_last > ROSTER_NETWORK_MAX)
-				continue;
-		}
-		v[left++] = v[i];
-	}
-	return left;
-}
-
-int roster_listings(const struct roster *r, uint64_t valid_after, uint64_t now, struct listings *ret)
-{
-	size_t max = HASH_COUNT(r->members) + 1, n = 0;
-	_cleanup_free_ const struct member **v = calloc(max, sizeof(*v));
-	struct listings l = { .v = calloc(max, sizeof(*l.v)) };
-	struct member *m, *next;
-
-	if (!v || !l.v) {
-		free(l.v);
-		return -ENOMEM;
-	}
-	HASH_ITER (hh, r->members, m, next)
-		if (runs(r, m, valid_after, now))
-			v[n++] = m;
-	n = thin_out(v, n);
-	for (; l.n < n; l.n++)
-		l.v[l.n] = listing_of(r, v[l.n], now);
-	qsort(l.v, l.n, sizeof(*l.v), compare_listing);
-	*ret = l;
-	return 0;
 }
