@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "directory/consensus.h"
 #include "directory/file.h"
 #include "lib/base64.h"
 #include "lib/cleanup.h"
@@ -69,21 +70,46 @@ static bool read_guards(const json_t *list, struct guards *g)
 	return true;
 }
 
-int guards_parse(const char *text, size_t len, const uint8_t network[32], struct guards *ret)
+static bool is_among(const uint8_t key[32], const uint8_t (*keys)[32], size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(keys[i], key, 32) == 0)
+			return true;
+	return false;
+}
+
+/* *ret_same: whether it is of the network of those. */
+static bool read_signers(const json_t *list, const struct signers *by, bool *ret_same)
+{
+	uint8_t keys[AUTHORITIES_MAX][32];
+	size_t n = json_array_size(list), same = 0;
+
+	if (n == 0 || n > AUTHORITIES_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!read_key(json_array_get(list, i), keys[i]))
+			return false;
+	for (size_t i = 0; i < by->n; i++)
+		same += is_among(by->keys[i], (const uint8_t(*)[32])keys, n);
+	*ret_same = 2 * same > by->n;
+	return true;
+}
+
+int guards_parse(const char *text, size_t len, const struct signers *by, struct guards *ret)
 {
 	json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	struct guards g = { .n = 0 };
-	uint8_t of[32] = { 0 };
+	bool same = false;
 	bool good = json_object_size(j) == 4 && json_integer_value(json_object_get(j, "version")) == VERSION &&
-		    read_key(json_object_get(j, "network"), of) && read_time(json_object_get(j, "grown"), &g.grown) &&
-		    read_guards(json_object_get(j, "guards"), &g);
+		    read_signers(json_object_get(j, "signers"), by, &same) &&
+		    read_time(json_object_get(j, "grown"), &g.grown) && read_guards(json_object_get(j, "guards"), &g);
 
 	json_decref(j);
-	*ret = good && memcmp(of, network, sizeof(of)) == 0 ? g : (struct guards){ .n = 0 };
+	*ret = good && same ? g : (struct guards){ .n = 0 };
 	return good ? 0 : -EBADMSG;
 }
 
-int guards_file_load(const char *dir, const uint8_t network[32], struct guards *ret, struct error *err)
+int guards_file_load(const char *dir, const struct signers *by, struct guards *ret, struct error *err)
 {
 	_cleanup_free_ char *path = NULL, *text = NULL;
 	size_t len;
@@ -94,7 +120,7 @@ int guards_file_load(const char *dir, const uint8_t network[32], struct guards *
 		r = file_read(path, GUARDS_FILE_MAX, &text, &len, err);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	r = guards_parse(text, len, network, ret);
+	r = guards_parse(text, len, by, ret);
 	return r < 0 ? error_set(err, r, "%s: damaged", path) : 0;
 }
 
@@ -108,22 +134,24 @@ static json_t *key_json(const uint8_t key[32])
 	return json_string(text);
 }
 
-char *guards_format(const uint8_t network[32], const struct guards *g)
+char *guards_format(const struct signers *by, const struct guards *g)
 {
-	json_t *list = json_array(), *j;
+	json_t *list = json_array(), *signers = json_array(), *j;
 	char *text;
 
+	for (size_t i = 0; i < by->n; i++)
+		json_array_append_new(signers, key_json(by->keys[i]));
 	for (size_t i = 0; i < g->n; i++)
 		json_array_append_new(list,
 				      json_pack("{s:o, s:I, s:I, s:I}", "identity", key_json(g->v[i].id.b), "added",
 						(json_int_t)g->v[i].added, "confirmed", (json_int_t)g->v[i].confirmed,
 						"unlisted", (json_int_t)g->v[i].unlisted));
-	if (json_array_size(list) != g->n) {
-		json_decref(list);
-		return NULL;
-	}
-	j = json_pack("{s:i, s:o, s:I, s:o}", "version", VERSION, "network", key_json(network), "grown",
-		      (json_int_t)g->grown, "guards", list);
+	j = json_array_size(list) == g->n && json_array_size(signers) == by->n
+		    ? json_pack("{s:i, s:O, s:I, s:O}", "version", VERSION, "signers", signers, "grown",
+				(json_int_t)g->grown, "guards", list)
+		    : NULL;
+	json_decref(list);
+	json_decref(signers);
 	text = j ? json_dumps(j, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
 	json_decref(j);
 	return text;
@@ -138,9 +166,9 @@ static bool says_so(const char *path, const char *text)
 	return file_read(path, GUARDS_FILE_MAX, &now, &len, &ignored) == 0 && strcmp(now, text) == 0;
 }
 
-int guards_file_save(const char *dir, const uint8_t network[32], const struct guards *g, struct error *err)
+int guards_file_save(const char *dir, const struct signers *by, const struct guards *g, struct error *err)
 {
-	_cleanup_free_ char *path = NULL, *text = guards_format(network, g);
+	_cleanup_free_ char *path = NULL, *text = guards_format(by, g);
 	int r = path_of(dir, &path, err);
 
 	if (r < 0)

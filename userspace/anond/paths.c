@@ -20,13 +20,10 @@ struct paths {
 
 /* ---- the sample ---- */
 
-/* A sample is of one network: who signs decides who is in it. */
-static void name_network(const struct config *conf, uint8_t ret[NETWORK_KEY_LEN])
+static struct signers signers_of(const struct config *conf)
 {
-	if (conf->servers.n_keys)
-		dir_servers_id(&conf->servers, ret);
-	else
-		memcpy(ret, conf->network_key, NETWORK_KEY_LEN);
+	return conf->servers.n_keys ? (struct signers){ conf->servers.keys, conf->servers.n_keys }
+				    : (struct signers){ &conf->network_key, 1 };
 }
 
 /* Guards live by the network's own date: a clock that somebody sets must not end them. */
@@ -42,21 +39,19 @@ static uint64_t now(void)
 
 static void save(const struct paths *p)
 {
-	uint8_t network[NETWORK_KEY_LEN];
+	const struct signers by = signers_of(p->conf);
 	struct error err = { "" };
 
-	name_network(p->conf, network);
-	if (guards_file_save(p->conf->state, network, &p->guards, &err) < 0)
+	if (guards_file_save(p->conf->state, &by, &p->guards, &err) < 0)
 		log_err("guards are not kept, so that the next start draws others: %s", err.text);
 }
 
 static void load(struct paths *p)
 {
-	uint8_t network[NETWORK_KEY_LEN];
+	const struct signers by = signers_of(p->conf);
 	struct error err = { "" };
 
-	name_network(p->conf, network);
-	if (guards_file_load(p->conf->state, network, &p->guards, &err) < 0)
+	if (guards_file_load(p->conf->state, &by, &p->guards, &err) < 0)
 		log_err("the guards of this client are not known any more, others are drawn, which is what guards are "
 			"to prevent: %s",
 			err.text);

@@ -19,7 +19,7 @@
 #define RELAYS 12
 #define DATE (20000 * GUARDS_DAY)
 
-static const uint8_t network_key[32] = { 7 };
+static const uint8_t network_key[1][32] = { { 7 } };
 
 struct world {
 	char dir[32];
@@ -79,7 +79,7 @@ static struct guards kept(const struct world *w)
 	struct guards g;
 	struct error err = { "" };
 
-	if (guards_file_load(w->dir, network_key, &g, &err) < 0)
+	if (guards_file_load(w->dir, &(struct signers){ network_key, 1 }, &g, &err) < 0)
 		fail_msg("%s", err.text);
 	return g;
 }
