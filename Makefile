@@ -149,7 +149,7 @@ install: all
 	install -m 644 scripts/systemd/anond.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/anond.conf
 	install -m 644 scripts/systemd/anond.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/anond.conf
 	install -m 644 scripts/systemd/anond-relay.sysctl $(DESTDIR)$(PREFIX)/share/doc/anond/99-anond-relay.conf
-	install -m 644 scripts/unbound-exit.conf scripts/nginx-exit-notice.conf scripts/exit-notice.html scripts/road-warrior.conf \
+	install -m 644 scripts/unbound-exit.conf scripts/nginx-exit-notice.conf scripts/nginx-mirror.conf scripts/exit-notice.html scripts/road-warrior.conf \
 		$(DESTDIR)$(PREFIX)/share/doc/anond/
 	install -m 644 README.md THREAT-MODEL.md $(DESTDIR)$(PREFIX)/share/doc/anond/
 
