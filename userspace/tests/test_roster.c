@@ -342,7 +342,8 @@ static void probes(void **state)
 /* One that is new, or was started anew, can be in a consensus before it can be probed; but not for ever. */
 static void grace(void **state)
 {
-	struct roster *r = roster_of((struct roster_rules){ .max = 10, .probe_life = HOUR / 2, .probe_grace = 2 * HOUR });
+	struct roster *r =
+		roster_of((struct roster_rules){ .max = 10, .probe_life = HOUR / 2, .probe_grace = 2 * HOUR });
 	struct relay_id one = test_relay_id(1);
 
 	(void)state;
