@@ -49,6 +49,18 @@ bool member_answers(const struct roster *r, const struct member *m, uint64_t now
 
 /* ---- what this authority thinks of relays ---- */
 
+/* After a time in which nobody could be asked, who ran before it has as long again to answer. */
+static void go_on(struct roster *r, uint64_t now)
+{
+	struct member *m, *next;
+
+	if (r->told && now > r->told && now - r->told >= r->rules.probe_life)
+		HASH_ITER (hh, r->members, m, next)
+			if (member_recently(m->answered, r->told, r->rules.probe_life))
+				m->answered = now;
+	r->told = now;
+}
+
 void roster_probed(struct roster *r, const struct relay_id *id, enum probe result, uint64_t now)
 {
 	struct member *m = roster_member(r, id);
@@ -58,7 +70,7 @@ void roster_probed(struct roster *r, const struct relay_id *id, enum probe resul
 	m->probed = now;
 	if (result == PROBE_UNKNOWN)
 		return;
-	r->told = now;
+	go_on(r, now);
 	if (result == PROBE_ANSWERED) {
 		m->answered = now;
 		m->chances = m->silent = 0;

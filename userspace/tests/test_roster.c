@@ -339,6 +339,27 @@ static void probes(void **state)
 	roster_free(r);
 }
 
+/* An authority that was away, or could not ask, does not find everybody gone that it has not asked again yet. */
+static void probing_pauses(void **state)
+{
+	struct roster *r = roster_of((struct roster_rules){ .max = 10, .probe_life = HOUR });
+	struct relay_id one = test_relay_id(1), two = test_relay_id(2);
+
+	(void)state;
+	for (uint8_t i = 1; i <= 3; i++)
+		add(r, (struct test_relay){ .id = i, .published = T0 }, true, T0);
+	roster_probed(r, &one, PROBE_ANSWERED, T0 + 1);
+	roster_probed(r, &two, PROBE_SILENT, T0 + 2);
+	VOTES(r, T0 + 5 * HOUR, 1);
+	roster_probed(r, &two, PROBE_SILENT, T0 + 5 * HOUR);
+	VOTES(r, T0 + 5 * HOUR, 1);
+	roster_probed(r, &two, PROBE_SILENT, T0 + 5 * HOUR + HOUR / 2);
+	VOTES(r, T0 + 5 * HOUR + HOUR / 2, 1);
+	roster_probed(r, &one, PROBE_SILENT, T0 + 6 * HOUR);
+	VOTES(r, T0 + 6 * HOUR, 0);
+	roster_free(r);
+}
+
 /* One that is new, or was started anew, can be in a consensus before it can be probed; but not for ever. */
 static void grace(void **state)
 {
@@ -372,7 +393,7 @@ static void grace(void **state)
 	roster_probed(r, &one, PROBE_ANSWERED, T0 + 8 * HOUR);
 	VOTES(r, T0 + 8 * HOUR, 1);
 	/* One that answered and is away for long has wasted nothing: when it comes back it counts at once. */
-	for (uint64_t t = T0 + 11 * HOUR; t < T0 + 20 * HOUR; t += HOUR)
+	for (uint64_t t = T0 + 11 * HOUR; t < T0 + 20 * HOUR; t += HOUR / 4)
 		roster_probed(r, &one, PROBE_SILENT, t);
 	VOTES(r, T0 + 20 * HOUR, 0);
 	add(r, (struct test_relay){ .id = 1, .published = T0 + 20 * HOUR }, true, T0 + 20 * HOUR);
@@ -628,6 +649,7 @@ int main(void)
 		cmocka_unit_test(an_address_is_shown_once),
 		cmocka_unit_test(onion_keys_are_no_claims),
 		cmocka_unit_test(probes),
+		cmocka_unit_test(probing_pauses),
 		cmocka_unit_test(grace),
 		cmocka_unit_test(no_filling_up),
 		cmocka_unit_test(no_filling_up_by_ipv6),
