@@ -1343,6 +1343,14 @@ static void middles_are_killed(void **state)
 	assert_string_not_equal(relay_of(w, 1, 0), first);
 }
 
+static void guards_of(const struct world *w, struct guards *ret)
+{
+	const struct signers by = { &w->conf->network_key, 1 };
+	struct error err = { "" };
+
+	assert_int_equal(guards_file_load(w->run, &by, ret, &err), 0);
+}
+
 /* The sample outlives restarts of the daemon and of the host, not a damaged file, which is replaced. */
 static void sample_is_kept(void **state)
 {
@@ -1370,20 +1378,20 @@ static void sample_is_kept(void **state)
 		assert_string_equal(relay_of(w, 1, 0), first);
 		assert_int_equal(ask(w, "circuit down", "{\"id\":1}", NULL), REPLY_OK);
 	}
-	assert_int_equal(guards_file_load(w->run, w->conf->network_key, &g, &err), 0);
+	guards_of(w, &g);
 	assert_int_equal(g.n, RELAYS);
 	assert_true(g.v[0].confirmed && !g.v[1].confirmed);
 	assert_int_equal(client_role_guard_place(w->role, &g.v[0].id), 1);
 	stop(w);
 	assert_int_equal(file_replace(path, "{", 1, 0600, &err), 0);
 	start_slowly(w);
-	assert_int_equal(guards_file_load(w->run, w->conf->network_key, &g, &err), 0);
+	guards_of(w, &g);
 	assert_true(g.n == RELAYS && !g.v[0].confirmed);
 	/* a path that the user chose says nothing of guards */
 	assert_int_equal(ask(w, "circuit up", "{\"to\":[\"" TO "\"],\"path\":[\"r1\",\"r2\",\"r3\"],\"wait\":0}", NULL),
 			 REPLY_CREATED);
 	opens(w, 1);
-	assert_int_equal(guards_file_load(w->run, w->conf->network_key, &g, &err), 0);
+	guards_of(w, &g);
 	for (size_t i = 0; i < g.n; i++)
 		assert_int_equal(g.v[i].confirmed, 0);
 }
