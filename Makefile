@@ -16,7 +16,7 @@ FETCH_PKGS := libcurl libzstd libseccomp
 DIRAUTH_PKGS := libmicrohttpd libzstd libmaxminddb
 
 CC := gcc
-CSTD := -std=gnu11 -D_GNU_SOURCE -Iuserspace
+CSTD := -std=gnu11 -D_GNU_SOURCE -Iuserspace -I.
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
 	-Wvla -Wformat=2 -Wundef -Werror=implicit-function-declaration
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE

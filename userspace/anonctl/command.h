@@ -51,6 +51,12 @@ int run_run(const struct call *call);
 int run_metrics(const struct call *call);
 /* doctor.c: the daemon's checks and our own */
 int run_doctor(const struct call *call);
+/* tfc.c: asks the kernel */
+int run_tfc(const struct call *call);
+int run_tfc_set(const struct call *call);
+int run_tfc_off(const struct call *call);
+int run_tfc_peer(const struct call *call);
+int run_tfc_no_peer(const struct call *call);
 /* offline.c: files */
 int run_key_network(const struct call *call);
 int run_key_authority(const struct call *call);

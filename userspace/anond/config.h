@@ -76,6 +76,8 @@ struct config {
 	struct relay_limits limits; /* what has no option is relay_limits_default's */
 	struct {
 		uint32_t rekey_s, ike_rekey_s, dpd_s;
+		uint32_t pps, client_pps; /* packets a second; pps 0: as they come; client_pps 0: as pps */
+		uint32_t rate_steps, rate_step_s, idle_s, mix_window_ms;
 	} link;
 	struct {
 		bool inner4_enabled, inner6_enabled;

@@ -8,6 +8,8 @@
 
 #include "anond/link_table.h"
 #include "anond/transport.h"
+#include "kernel/probe.h"
+#include "kmod/anon_tfc.h"
 #include "lib/bytes.h"
 #include "lib/hash.h"
 #include "lib/log.h"
@@ -20,6 +22,7 @@
 #define PROBE_PAUSE_S 30.
 #define CHECK_TRIES 4	   /* of a link that carried packets, when the network may be another */
 #define IP6_UDP_HEADERS 48 /* bytes */
+#define NS_PER_S UINT64_C(1000000000)
 
 /* A link that has a device. */
 struct overlay_link {
@@ -68,13 +71,58 @@ static struct transport *transport_of(const struct overlay_link *l)
 static void on_message(void *ctx, unsigned int ifindex, const struct in6_addr *from, const uint8_t *msg, size_t len);
 static void on_probe_timer(struct ev_loop *loop, ev_timer *w, int events);
 
+/* How what leaves over a link of this kind is to look. */
+static struct link_shape shape_of(const struct overlay *o, enum link_kind kind)
+{
+	const struct config *conf = o->c.conf;
+	uint32_t pps = kind == LINK_KIND_CLIENTS && conf->link.client_pps ? conf->link.client_pps : conf->link.pps;
+
+	if (conf->link.pps == 0)
+		return (struct link_shape){ 0 };
+	return (struct link_shape){ .interval_ns = NS_PER_S / pps,
+				    .steps = conf->link.rate_steps,
+				    .step_time_ns = conf->link.rate_step_s * NS_PER_S,
+				    .idle_ns = conf->link.idle_s * NS_PER_S,
+				    .window_ns = conf->link.mix_window_ms * (NS_PER_S / 1000) };
+}
+
+/* Where an earlier run shaped what this one is not to. */
+static int link_unshape(struct overlay *o, const struct link *link)
+{
+	_cleanup_plan_ struct plan plan = { 0 };
+	int r = plan_link_shape(&plan, link);
+
+	return r == 0 ? kernel_remove(o->c.kernel, &plan) : r;
+}
+
+struct clients_plan {
+	struct plan *plan;
+	const struct link *link;
+	int error; /* the first */
+};
+
+static void add_client(void *ctx, const struct in6_addr *addr)
+{
+	struct clients_plan *p = ctx;
+
+	if (p->error == 0)
+		p->error = plan_link_client(p->plan, p->link, addr);
+}
+
 static int link_install(struct overlay *o, const struct link *link)
 {
 	_cleanup_plan_ struct plan plan = { 0 };
+	struct clients_plan clients = { .plan = &plan, .link = link };
 	int r = plan_link(&plan, link);
 
+	if (r == 0 && o->links && link->kind == LINK_KIND_CLIENTS && link->shape.interval_ns) {
+		links_each_client(o->links, add_client, &clients);
+		r = clients.error;
+	}
 	if (r == 0)
 		r = kernel_apply(o->c.kernel, &plan);
+	if (r == 0 && !link->shape.interval_ns)
+		r = link_unshape(o, link);
 	if (r < 0)
 		log_err("link %u: cannot set it up in the kernel: %s", link->number, kernel_error_text(o->c.kernel));
 	return r;
@@ -95,16 +143,18 @@ static void link_uninstall(const struct overlay_link *l)
 /* The device of a link, made if need be. found: it was there, and stays if it cannot be used. NULL: (logged). */
 static struct overlay_link *link_attach(struct overlay *o, const struct link *link, bool found)
 {
-	struct overlay_link *l;
+	struct overlay_link *l = calloc(1, sizeof(*l));
 	char name[IF_NAMESIZE];
 
-	if (link_install(o, link) < 0)
-		return NULL;
-	l = calloc(1, sizeof(*l));
 	if (!l)
 		return NULL;
 	l->o = o;
 	l->link = *link;
+	l->link.shape = shape_of(o, link->kind);
+	if (link_install(o, &l->link) < 0) {
+		free(l);
+		return NULL;
+	}
 	dev_link(link->number, name);
 	l->ifindex = if_nametoindex(name);
 	if (link->kind == LINK_KIND_GUARD) {
@@ -306,6 +356,57 @@ static void on_failed(void *ctx, const struct link *link, const char *reason)
 	o->c.ops->failed(o->c.ctx, &link->peer, reason);
 }
 
+/* ---- a guard's clients on a shaped link ---- */
+
+/* Until it has a far end, nothing is sent to a client. */
+static void on_client(void *ctx, const struct in6_addr *addr, bool here)
+{
+	struct overlay *o = ctx;
+	const struct overlay_link *l = find_number(o, LINK_CLIENTS);
+	_cleanup_plan_ struct plan plan = { 0 };
+	int r;
+
+	if (!l || !l->link.shape.interval_ns)
+		return;
+	r = plan_link_client(&plan, &l->link, addr);
+	if (r == 0)
+		r = here ? kernel_apply(o->c.kernel, &plan) : kernel_remove(o->c.kernel, &plan);
+	if (r < 0)
+		log_err("a client's traffic cannot be shaped; %s: %s", here ? "it gets none" : "it goes on",
+			kernel_error_text(o->c.kernel));
+}
+
+struct stale_walk {
+	struct overlay *o;
+	struct plan plan;
+};
+
+static void note_stale(void *ctx, const struct kobject *o)
+{
+	struct stale_walk *w = ctx;
+	char dev[IFNAMSIZ];
+
+	dev_link(LINK_CLIENTS, dev);
+	if (strcmp(o->tfc_peer.dev, dev) == 0 && !links_has_client(w->o->links, &o->tfc_peer.dst))
+		(void)plan_add_copy(&w->plan, o); /* without memory it stays until the next time */
+}
+
+/* Those who left while nobody here looked. */
+static void on_clients_listed(void *ctx)
+{
+	struct overlay *o = ctx;
+	const struct overlay_link *l = find_number(o, LINK_CLIENTS);
+	struct stale_walk w = { .o = o };
+
+	if (!l || !l->link.shape.interval_ns)
+		return;
+	if (kernel_dump(o->c.kernel, 1u << KOBJ_TFC_PEER, note_stale, &w) == 0)
+		kernel_remove(o->c.kernel, &w.plan);
+	plan_clear(&w.plan);
+}
+
+/* ---- */
+
 static void on_service(void *ctx, bool ready)
 {
 	(void)ctx;
@@ -387,10 +488,56 @@ static int links_start(struct overlay *o)
 		lc.public4 = o->c.self->addr4;
 		lc.public6 = o->c.self->addr6;
 		lc.overlay_self = overlay_relay(&keys->id);
+		if (conf->guard && conf->link.pps) {
+			lc.client = on_client;
+			lc.clients_listed = on_clients_listed;
+			lc.clients_max = TFC_PEERS_MAX;
+		}
 	} else {
 		lc.roles = LINKS_CLIENT;
 	}
 	return links_new(&lc, &o->links);
+}
+
+/*
+ * What an earlier run left has its shape, or carries nothing until it has: links that were not shaped get a shape
+ * without a far end. Those that charon does not tell of stay so.
+ */
+struct hold {
+	const struct overlay *o;
+	struct plan plan;
+	int error; /* the first */
+};
+
+static void hold_link(void *ctx, const struct kobject *found)
+{
+	struct hold *h = ctx;
+	struct link link = { .mtu = found->link.mtu };
+
+	if (h->error < 0 || found->link.if_id <= IFID_LINK_BASE || found->link.if_id > IFID_LINK_BASE + LINK_LAST)
+		return;
+	link.number = (uint16_t)(found->link.if_id - IFID_LINK_BASE);
+	link.kind = link.number == LINK_CLIENTS ? LINK_KIND_CLIENTS : LINK_KIND_RELAY;
+	link.shape = shape_of(h->o, link.kind);
+	h->error = plan_link_shape(&h->plan, &link);
+}
+
+static int links_hold(struct overlay *o, struct error *err)
+{
+	struct hold h = { .o = o };
+	int r;
+
+	if (!o->c.conf->link.pps)
+		return 0;
+	r = kernel_probe_rate(o->c.kernel);
+	if (r == 0)
+		r = kernel_dump(o->c.kernel, 1u << KOBJ_LINK, hold_link, &h);
+	if (r == 0)
+		r = h.error;
+	if (r == 0)
+		r = kernel_apply(o->c.kernel, &h.plan);
+	plan_clear(&h.plan);
+	return r < 0 ? error_set(err, r, "links cannot have a constant rate: %s", kernel_error_text(o->c.kernel)) : 0;
 }
 
 static int relay_devices(struct overlay *o, struct error *err)
@@ -413,7 +560,9 @@ int overlay_new(const struct overlay_config *conf, struct overlay **ret, struct 
 	if (!o)
 		return error_set(err, -ENOMEM, "out of memory");
 	o->c = *conf;
-	r = link_table_open(conf->conf->run, !conf->keys, &o->table, err);
+	r = links_hold(o, err);
+	if (r == 0)
+		r = link_table_open(conf->conf->run, !conf->keys, &o->table, err);
 	if (r == 0 && conf->keys)
 		r = relay_devices(o, err);
 	if (r == 0) {

@@ -5,6 +5,7 @@
 
 #include "kernel/eventmsg.h"
 #include "kernel/rtmsg.h"
+#include "kernel/tfcmsg.h"
 #include "kernel/xfrmmsg.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -39,6 +40,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			kobject_canon(&o, canon);
 		if (xfrmmsg_decode(h, &o) == 0)
 			kobject_canon(&o, canon);
+		struct tfc_info info;
+		if (tfcmsg_decode(h, &devs, &info) == 0)
+			kobject_canon(&info.o, canon);
 		eventmsg_route(h, &ev);
 		eventmsg_xfrm(h, &ev);
 		uint32_t self;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ike/charon_msg.h"
+#include "ike/clients.h"
 #include "ike/peer.h"
 #include "ike/sa.h"
 #include "ike/stranger.h"
@@ -79,6 +80,7 @@ struct links {
 	struct relay_id job_peer;
 	uint64_t job_serial;
 	size_t clients, clients_seen;
+	struct clients addrs; /* of clients; only if `client` asks */
 	struct waiter waiters[WAITERS_MAX];
 	unsigned int n_waiters, n_waiters_listed; /* those before the running list began */
 	ev_timer resync, retry;
@@ -409,6 +411,7 @@ static struct vici_msg *take_list_all(struct links *l)
 	l->want_list_all = false;
 	l->clients_seen = 0;
 	l->n_waiters_listed = l->n_waiters;
+	clients_list_begin(&l->addrs);
 	HASH_ITER (hh, l->peers, p, next)
 		peer_look_begin(p);
 	return msg_list(NULL);
@@ -437,6 +440,12 @@ static struct vici_msg *take_job(struct links *l)
 
 static void on_done(void *ctx, int error, const struct vici_view *answer);
 
+static void client_seen(struct links *l, const struct sa *sa)
+{
+	if (l->config.client && sa->established && sa->has_remote_vip)
+		clients_seen(&l->addrs, sa->ike_id, &sa->remote_vip);
+}
+
 /* Until a caller has proved who it is, charon has no name for it, "(unnamed)", and it may be anybody: it is left alone.
  */
 static void on_part(void *ctx, const struct vici_view *message)
@@ -450,6 +459,8 @@ static void on_part(void *ctx, const struct vici_view *message)
 	while (vici_next(&view, &item)) {
 		if (item.kind != VICI_SECTION || sa_parse(&item.body, &sa) < 0)
 			continue;
+		if (vici_item_named(&item, CONN_CLIENTS) && is_guard(l))
+			client_seen(l, &sa);
 		p = peer_of_conn(l, item.name, item.name_len);
 		if (p && p->look.active)
 			peer_look_sa(p, &sa);
@@ -560,6 +571,9 @@ static void list_all_done(struct links *l)
 	struct peer *p, *next;
 
 	l->clients = l->clients_seen;
+	clients_list_end(&l->addrs);
+	if (l->config.clients_listed)
+		l->config.clients_listed(l->config.ctx);
 	judge_strangers(l);
 	if (!l->ready) {
 		l->ready = true;
@@ -658,9 +672,17 @@ static void on_lost(void *ctx, int error)
 		l->config.service(l->config.ctx, false);
 }
 
-/* The guard's clients: only their number is kept. */
-static void clients_event(struct links *l, const char *event, bool up)
+/* The guard's clients. An IKE SA has its address only when its CHILD SA comes. */
+static void clients_event(struct links *l, const char *event, bool up, const struct vici_view *section)
 {
+	struct sa sa;
+
+	if (sa_parse(section, &sa) == 0) {
+		if (up)
+			client_seen(l, &sa);
+		else if (strcmp(event, "ike-updown") == 0)
+			clients_gone(&l->addrs, sa.ike_id);
+	}
 	if (strcmp(event, "ike-updown") != 0)
 		return;
 	if (up)
@@ -698,7 +720,7 @@ static void on_event(void *ctx, const char *name, const struct vici_view *messag
 		if (item.kind != VICI_SECTION)
 			continue;
 		if (vici_item_named(&item, CONN_CLIENTS)) {
-			clients_event(l, name, up);
+			clients_event(l, name, up, &item.body);
 			continue;
 		}
 		p = peer_of_conn(l, item.name, item.name_len);
@@ -802,6 +824,8 @@ int links_new(const struct links_config *config, struct links **ret_links)
 	l->config = *config;
 	l->config.clients_max = config->clients_max ?: LINKS_CLIENTS_MAX;
 	timing_defaults(&l->config.timing);
+	l->addrs.fn = config->client;
+	l->addrs.ctx = config->ctx;
 	l->queue_tail = &l->queue;
 	l->removals_tail = &l->removals;
 	ev_timer_init(&l->retry, on_retry, 0., 0.);
@@ -832,6 +856,7 @@ void links_free(struct links *l)
 	ev_timer_stop(l->config.loop, &l->retry);
 	removals_free(l);
 	strangers_free(&l->strangers);
+	clients_clear(&l->addrs);
 	HASH_CLEAR(by_number, l->by_number);
 	HASH_ITER (hh, l->peers, p, next) {
 		HASH_DELETE(hh, l->peers, p);
@@ -1072,6 +1097,16 @@ int links_refresh(struct links *l, void (*done)(void *ctx, int error), void *ctx
 size_t links_clients(const struct links *l)
 {
 	return l->clients;
+}
+
+void links_each_client(const struct links *l, void (*fn)(void *ctx, const struct in6_addr *addr), void *ctx)
+{
+	clients_each(&l->addrs, fn, ctx);
+}
+
+bool links_has_client(const struct links *l, const struct in6_addr *addr)
+{
+	return clients_has(&l->addrs, addr);
 }
 
 bool links_ready(const struct links *l)

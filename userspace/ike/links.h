@@ -78,6 +78,10 @@ struct links_config {
 	void (*failed)(void *ctx, const struct link *link, const char *reason); /* an attempt; retried by itself */
 	/* charon is reachable and has all our connections loaded (true), or has been lost (false). */
 	void (*service)(void *ctx, bool ready);
+	/* Guard; NULL if nobody asks. A client with this address came or went: one that came may be told of again. */
+	void (*client)(void *ctx, const struct in6_addr *addr, bool here);
+	/* Guard, NULL likewise: charon was asked for all; links_each_client has them now and no other. */
+	void (*clients_listed)(void *ctx);
 	void *ctx;
 };
 
@@ -143,8 +147,11 @@ void links_each(const struct links *l, void (*fn)(void *ctx, const struct link_i
 /* Ask charon for byte counts and states; done(ctx, error) once they are in. -ENOTCONN, -EBUSY (too many at once). */
 int links_refresh(struct links *l, void (*done)(void *ctx, int error), void *ctx);
 
-size_t links_clients(const struct links *l); /* guard: clients connected now; that number is all we keep of them */
-bool links_ready(const struct links *l);     /* as the last `service` callback said */
+/* Guard: clients connected now; that number is all we keep of them, unless `client` asks for their addresses. */
+size_t links_clients(const struct links *l);
+void links_each_client(const struct links *l, void (*fn)(void *ctx, const struct in6_addr *addr), void *ctx);
+bool links_has_client(const struct links *l, const struct in6_addr *addr);
+bool links_ready(const struct links *l); /* as the last `service` callback said */
 /* Nothing that links_drop or links_set_network asked for is still to be told to charon (or charon cannot be reached):
  * a caller that closes its links before it ends runs the loop until then. */
 bool links_idle(const struct links *l);

@@ -58,22 +58,25 @@ static void child_parse(const struct vici_view *child, struct sa *sa)
 	(void)vici_get_u64(child, "bytes-out", 10, UINT64_MAX, &sa->bytes_out);
 }
 
-static void vip_parse(const struct vici_view *section, struct sa *sa)
+/* The first IPv6 address of a list. */
+static bool vip_parse(const struct vici_view *section, const char *name, struct in6_addr *ret)
 {
 	struct vici_view list;
 	struct vici_item item;
+	bool found = false;
 
-	if (vici_find(section, "local-vips", VICI_LIST, &list) < 0)
-		return;
-	while (!sa->has_vip && vici_next(&list, &item)) {
+	if (vici_find(section, name, VICI_LIST, &list) < 0)
+		return false;
+	while (!found && vici_next(&list, &item)) {
 		char text[INET6_ADDRSTRLEN];
 
 		if (item.body.len >= sizeof(text))
 			continue;
 		memcpy(text, item.body.p, item.body.len);
 		text[item.body.len] = '\0';
-		sa->has_vip = inet_pton(AF_INET6, text, &sa->vip) == 1;
+		found = inet_pton(AF_INET6, text, ret) == 1;
 	}
+	return found;
 }
 
 int sa_parse(const struct vici_view *section, struct sa *ret_sa)
@@ -88,7 +91,8 @@ int sa_parse(const struct vici_view *section, struct sa *ret_sa)
 	sa.ike_id = (uint32_t)id;
 	sa.established = vici_is(section, "state", "ESTABLISHED") || vici_is(section, "state", "REKEYING");
 	sa.ours = vici_is(section, "initiator", "yes");
-	vip_parse(section, &sa);
+	sa.has_vip = vip_parse(section, "local-vips", &sa.vip);
+	sa.has_remote_vip = vip_parse(section, "remote-vips", &sa.remote_vip);
 	if (vici_find(section, "child-sas", VICI_SECTION, &children) == 0)
 		while (vici_next(&children, &item))
 			if (item.kind == VICI_SECTION)

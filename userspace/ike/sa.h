@@ -27,6 +27,8 @@ struct sa {
 	uint64_t bytes_out;
 	bool has_vip;
 	struct in6_addr vip; /* address that the peer's pool gave us */
+	bool has_remote_vip;
+	struct in6_addr remote_vip; /* that our pool gave the peer */
 };
 
 /* "relay-<hex>" or "guard-<hex>". */

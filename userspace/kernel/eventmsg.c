@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "kernel/xfrmmsg.h"
+#include "kmod/anon_tfc.h"
 #include "model/ids.h"
 
 static int parse(const struct nlmsghdr *h, size_t head, struct nlattr **a, int max, const struct nla_policy *policy)
@@ -85,6 +86,19 @@ static int rule_event(const struct nlmsghdr *h, struct event *ret)
 	return 0;
 }
 
+/* Disciplines of ours that are gone, perhaps with their devices. */
+static int qdisc_event(const struct nlmsghdr *h, struct event *ret)
+{
+	static const struct nla_policy policy[TCA_MAX + 1] = { [TCA_KIND] = { .type = NLA_STRING } };
+	struct nlattr *a[TCA_MAX + 1];
+	if (parse(h, sizeof(struct tcmsg), a, TCA_MAX, policy) < 0 || !a[TCA_KIND])
+		return -EBADMSG;
+	if (nla_strcmp(a[TCA_KIND], TFC_KIND) != 0)
+		return -ENOENT;
+	*ret = (struct event){ .type = EVENT_OURS };
+	return 0;
+}
+
 int eventmsg_route(const struct nlmsghdr *h, struct event *ret)
 {
 	switch (h->nlmsg_type) {
@@ -96,6 +110,8 @@ int eventmsg_route(const struct nlmsghdr *h, struct event *ret)
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		return route_event(h, ret);
+	case RTM_DELQDISC:
+		return qdisc_event(h, ret);
 	case RTM_NEWADDR:
 		return addr_event(h, ret);
 	default:

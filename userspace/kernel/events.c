@@ -121,7 +121,7 @@ int kernel_events_open(const struct kernel_events_fns *fns, void *ctx, struct ke
 {
 	static const int route_groups[] = { RTNLGRP_LINK,	RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
 					    RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_RULE,
-					    RTNLGRP_IPV6_RULE };
+					    RTNLGRP_IPV6_RULE,	RTNLGRP_TC };
 	static const int xfrm_groups[] = { XFRMNLGRP_EXPIRE };
 	struct kernel_events *e = calloc(1, sizeof(*e));
 	if (!e)

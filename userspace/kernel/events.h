@@ -25,7 +25,7 @@ struct kernel_events_fns {
 	 * transactions of this process, so it may make some in answer.
 	 */
 	void (*nft)(void *ctx);
-	/* A routing rule or a route of ours was taken away, perhaps by this process. */
+	/* A routing rule, a route or a traffic shape of ours was taken away, perhaps by this process. */
 	void (*ours)(void *ctx);
 	/* Messages of any kind were lost (ENOBUFS): read everything again. */
 	void (*lost)(void *ctx);

@@ -12,6 +12,7 @@
 #include "kernel/nlsock.h"
 #include "kernel/ops.h"
 #include "kernel/rtmsg.h"
+#include "kernel/tfc.h"
 #include "kernel/xfrmmsg.h"
 #include "plan/nft.h"
 
@@ -303,6 +304,61 @@ static int make_elems(struct netlink *k, const struct kobject *v, size_t n, enum
 	return r;
 }
 
+static int tfc_send(struct netlink *k, const struct kobject *o, bool add)
+{
+	_cleanup_(cleanup_msgs) struct nl_msg *msgs[NLSOCK_BATCH] = { NULL };
+	int error = 0, r = tfcmsg_encode(o, add, &devices_system, &msgs[0]);
+	if (r >= 0)
+		r = nlsock_transact(&k->route, msgs, 1, &error);
+	return r < 0 ? r : error == NLSOCK_UNANSWERED ? -ETIMEDOUT : error;
+}
+
+static void on_tfc(void *ctx, const struct tfc_info *info)
+{
+	struct search *s = ctx;
+	s->found |= info->o.type == KOBJ_TFC && !strcmp(info->o.tfc.dev, s->want->tfc.dev);
+}
+
+/* One that was there before must not go when a plan fails: what leaves would do so as it comes. */
+static int make_tfc(struct netlink *k, const struct kobject *o, enum made *made)
+{
+	struct search s = { .want = o };
+	int r = tfc_read(&k->route, false, on_tfc, &s);
+	if (r >= 0)
+		r = tfc_send(k, o, true);
+	if (r < 0) {
+		note(k, o->type, r, k->route.error);
+		return r;
+	}
+	*made = s.found ? WAS_THERE : MADE;
+	return 0;
+}
+
+static int make_tfc_peer(struct netlink *k, const struct kobject *o, enum made *made)
+{
+	int r = tfc_send(k, o, true);
+	if (r == -EOPNOTSUPP) { /* the number is another's */
+		r = tfc_send(k, o, false);
+		if (r >= 0)
+			r = tfc_send(k, o, true);
+	}
+	if (r < 0) {
+		note(k, o->type, r, k->route.error);
+		return r;
+	}
+	*made = MADE;
+	return 0;
+}
+
+static int make_each(struct netlink *k, const struct kobject *v, size_t n, enum made *made,
+		     int (*make)(struct netlink *, const struct kobject *, enum made *))
+{
+	int r = 0;
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = make(k, &v[i], &made[i]);
+	return r;
+}
+
 static int make_run(struct netlink *k, const struct kobject *v, size_t n, enum made *made)
 {
 	switch (v->type) {
@@ -313,12 +369,11 @@ static int make_run(struct netlink *k, const struct kobject *v, size_t n, enum m
 	case KOBJ_ELEM:
 		return make_elems(k, v, n, made);
 	case KOBJ_LINK_UP:
-		for (size_t i = 0; i < n; i++) {
-			int r = make_up(k, &v[i], &made[i]);
-			if (r < 0)
-				return r;
-		}
-		return 0;
+		return make_each(k, v, n, made, make_up);
+	case KOBJ_TFC:
+		return make_each(k, v, n, made, make_tfc);
+	case KOBJ_TFC_PEER:
+		return make_each(k, v, n, made, make_tfc_peer);
 	default:
 		return make_messages(k, v, n, made);
 	}
@@ -411,6 +466,20 @@ static int drop_elems(struct netlink *k, const struct kobject *v, size_t n)
 	return first;
 }
 
+/* -EINVAL: the device has no discipline, or one of another kind that took the place of ours. */
+static int drop_tfc(struct netlink *k, const struct kobject *v, size_t n)
+{
+	int first = 0;
+	for (size_t i = n; i-- > 0;) {
+		int r = tfc_send(k, &v[i], false);
+		if (r >= 0 || was_gone(r) || r == -EINVAL || first < 0)
+			continue;
+		first = r;
+		note(k, v[i].type, r, k->route.error);
+	}
+	return first;
+}
+
 static int drop_run(struct netlink *k, const struct kobject *v, size_t n)
 {
 	switch (v->type) {
@@ -420,6 +489,9 @@ static int drop_run(struct netlink *k, const struct kobject *v, size_t n)
 		return drop_nft(k, v, n);
 	case KOBJ_ELEM:
 		return drop_elems(k, v, n);
+	case KOBJ_TFC:
+	case KOBJ_TFC_PEER:
+		return drop_tfc(k, v, n);
 	default:
 		return drop_messages(k, v, n);
 	}
@@ -537,6 +609,19 @@ static int dump_type(struct netlink *k, enum kobject_type type, uint8_t family, 
 	return r;
 }
 
+struct tfc_dump {
+	unsigned int types;
+	kernel_object_fn fn;
+	void *ctx;
+};
+
+static void on_dumped_tfc(void *ctx, const struct tfc_info *info)
+{
+	const struct tfc_dump *d = ctx;
+	if (d->types & 1u << info->o.type)
+		d->fn(d->ctx, &info->o);
+}
+
 static int netlink_dump(struct kernel *base, unsigned int types, kernel_object_fn fn, void *ctx)
 {
 	static const struct {
@@ -557,6 +642,12 @@ static int netlink_dump(struct kernel *base, unsigned int types, kernel_object_f
 		r = dump_type(k, reads[i].type, reads[i].family, fn, ctx);
 		if (r < 0)
 			note(k, reads[i].type, r, "");
+	}
+	if (r >= 0 && types & (1u << KOBJ_TFC | 1u << KOBJ_TFC_PEER)) {
+		struct tfc_dump d = { types, fn, ctx };
+		r = tfc_read(&k->route, types & 1u << KOBJ_TFC_PEER, on_dumped_tfc, &d);
+		if (r < 0)
+			note(k, KOBJ_TFC, r, "");
 	}
 	return r;
 }

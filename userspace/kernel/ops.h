@@ -13,7 +13,10 @@
 typedef void (*kernel_object_fn)(void *ctx, const struct kobject *o);
 typedef void (*kernel_counter_fn)(void *ctx, const char *name, uint64_t packets, uint64_t bytes);
 
-/* What a dump reads: a mask of 1u << enum kobject_type. */
+/*
+ * What a dump reads: a mask of 1u << enum kobject_type. All but traffic shapes, which belong to their devices and are
+ * read only when asked for.
+ */
 #define KERNEL_DUMP_ALL                                                                                                \
 	(1u << KOBJ_NFT | 1u << KOBJ_ELEM | 1u << KOBJ_LINK | 1u << KOBJ_LINK_UP | 1u << KOBJ_ADDR |                   \
 	 1u << KOBJ_ROUTE | 1u << KOBJ_RULE | 1u << KOBJ_SA | 1u << KOBJ_SP)

@@ -25,8 +25,7 @@ struct probe {
 static int try(struct probe *t, const struct plan *p)
 {
 	int r = kernel_apply(t->k, p);
-	int gone = kernel_remove(t->k, p);
-	return r < 0 ? r : gone;
+	return r < 0 ? r : kernel_remove(t->k, p);
 }
 
 static int add_probe_link(struct plan *p)
@@ -149,6 +148,27 @@ static int check_fib(struct probe *t)
 			   "iifname \"" PROBE_DEV "\" fib daddr type != unicast drop\n");
 }
 
+static int check_rate(struct probe *t)
+{
+	_cleanup_plan_ struct plan p = { 0 };
+	int r = add_probe_link(&p);
+	struct kobject *o = r < 0 ? NULL : plan_add(&p, KOBJ_TFC);
+	if (!o)
+		return -ENOMEM;
+	memcpy(o->tfc.dev, PROBE_DEV, sizeof(PROBE_DEV));
+	o->tfc.size = 1500;
+	o->tfc.interval_ns = 1000000000;
+	o->tfc.step_time_ns = 1000000000;
+	o->tfc.steps = 1;
+	return try(t, &p);
+}
+
+int kernel_probe_rate(struct kernel *k)
+{
+	struct probe t = { .k = k };
+	return check_rate(&t);
+}
+
 static int check_subtrees(struct probe *t)
 {
 	_cleanup_plan_ struct plan p = { 0 };
@@ -236,6 +256,8 @@ static const struct check {
 	  "sysctl net.ipv4.ip_forward=1 (only an exit needs it)" },
 	{ "nft route lookup", check_fib, PROBE_GATEWAY, true, "CONFIG_NFT_FIB_INET" DEBIAN },
 	{ "nft source NAT", check_nat, PROBE_GATEWAY, true, "CONFIG_NFT_NAT, CONFIG_NF_NAT" DEBIAN },
+	{ "links of a constant rate", check_rate, PROBE_RATE, true,
+	  "kernel module anon_tfc: make kmod-install, or packets-per-second 0 in the configuration's section link" },
 	{ "IPv4 forwarding", check_forward4, PROBE_GATEWAY, false,
 	  "sysctl net.ipv4.ip_forward=1 (for hosts with IPv4)" },
 	{ "IPv6 forwarding", check_forward6, PROBE_GATEWAY, false,

@@ -19,9 +19,14 @@ struct probe_result {
 #define PROBE_RELAY 1u	/* also what only relays need */
 #define PROBE_CLIENT 2u /* also what only clients need */
 #define PROBE_GATEWAY 4u
+#define PROBE_RATE 8u /* also what links of a constant rate need */
 
 /* Whether packets come in by that name: there is such an interface, and it belongs to no bridge, bond or VRF. */
 bool kernel_comes_in_by(const char *dev);
+
+/* Only whether links can have a constant rate. k->error says what lacks. 0 or negative errno. */
+struct kernel;
+int kernel_probe_rate(struct kernel *k);
 
 /* An array of *ret_n results, released by free(). 0 or -ENOMEM. */
 int kernel_probe(unsigned int roles, struct probe_result **ret, size_t *ret_n);

@@ -16,7 +16,7 @@ struct plan_set {
 
 static bool dumped(const struct kobject *o)
 {
-	return o->type != KOBJ_SYSCTL && o->type != KOBJ_HTHRESH;
+	return o->type != KOBJ_SYSCTL && o->type != KOBJ_HTHRESH && o->type != KOBJ_TFC && o->type != KOBJ_TFC_PEER;
 }
 
 static int set_add(struct plan_set *s, const struct kobject *o)

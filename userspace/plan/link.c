@@ -59,6 +59,18 @@ static void guard_ingress(struct chain *c, const struct link *l, uint32_t mark)
 	chain_rule(c, "ip6 nexthdr udp ip6 saddr %s ip6 daddr %s udp dport %d accept", guard.s, own.s, ANON_CTRL_PORT);
 }
 
+/*
+ * What a far end that sends at a constant rate sends when it has nothing to send: no next header (RFC 8200 section
+ * 4.7). The stack would discard it as silently; here it is counted, and costs nothing more.
+ */
+static void link_cover(struct chain *c, const struct link *l)
+{
+	struct in6_addr from = l->kind == LINK_KIND_CLIENTS ? overlay_addr(&l->self, l->number, 0) : l->remote;
+	struct addr_text own = text_addr6(&l->self);
+	struct addr_text peer = l->kind == LINK_KIND_CLIENTS ? text_net6(&from, 80) : text_addr6(&from);
+	chain_rule(c, "ip6 nexthdr 59 ip6 saddr %s ip6 daddr %s counter name cover drop", peer.s, own.s);
+}
+
 static int link_ingress(struct plan *p, const struct link *l, const char *dev)
 {
 	struct chain c;
@@ -68,6 +80,7 @@ static int link_ingress(struct plan *p, const struct link *l, const char *dev)
 		guard_ingress(&c, l, mark);
 	else
 		relay_ingress(&c, l, mark);
+	link_cover(&c, l);
 	chain_rule(&c, "counter name drop_link drop");
 	return chain_close(&c, p);
 }
@@ -89,6 +102,57 @@ static int guard_fence(struct plan *p, const struct link *l, const char *dev)
 	chain_open(&c, NFT_INET, name, "type filter hook output priority 10; policy accept;");
 	chain_rule(&c, "ip6 saddr %s oifname != \"%s\" oifname != \"lo\" counter name drop_output drop", own.s, dev);
 	return chain_close(&c, p);
+}
+
+static int tfc_peer(struct plan *p, const char *dev, uint16_t number, const struct in6_addr *src,
+		    const struct in6_addr *dst)
+{
+	struct kobject *o = plan_add(p, KOBJ_TFC_PEER);
+	if (!o)
+		return -ENOMEM;
+	snprintf(o->tfc_peer.dev, sizeof(o->tfc_peer.dev), "%s", dev);
+	o->tfc_peer.number = number;
+	o->tfc_peer.src = *src;
+	o->tfc_peer.dst = *dst;
+	return 0;
+}
+
+int plan_link_shape(struct plan *p, const struct link *l)
+{
+	const struct link_shape *s = &l->shape;
+	struct kobject *o = plan_add(p, KOBJ_TFC);
+	if (!o)
+		return -ENOMEM;
+	dev_link(l->number, o->tfc.dev);
+	o->tfc.size = l->mtu;
+	o->tfc.shared = l->kind == LINK_KIND_CLIENTS;
+	o->tfc.interval_ns = s->interval_ns;
+	o->tfc.steps = s->steps;
+	o->tfc.step_time_ns = s->step_time_ns;
+	o->tfc.idle_ns = s->idle_ns;
+	o->tfc.window_ns = s->window_ns;
+	return 0;
+}
+
+int plan_link_client(struct plan *p, const struct link *l, const struct in6_addr *client)
+{
+	char dev[IFNAMSIZ];
+	if (l->kind != LINK_KIND_CLIENTS || !l->shape.interval_ns || !pool_addr(client, &l->self))
+		return -EINVAL;
+	dev_link(l->number, dev);
+	/* The pool differs in PLAN_POOL_BITS, which are those of a class. */
+	return tfc_peer(p, dev, (uint16_t)(client->s6_addr[14] << 8 | client->s6_addr[15]), &l->self, client);
+}
+
+/* Before the device is up: nothing leaves that has not its shape. Clients come with plan_link_client. */
+static int link_shape(struct plan *p, const struct link *l, const char *dev)
+{
+	if (!l->shape.interval_ns)
+		return 0;
+	int r = plan_link_shape(p, l);
+	if (r >= 0 && l->kind != LINK_KIND_CLIENTS)
+		r = tfc_peer(p, dev, 1, &l->self, &l->remote);
+	return r;
 }
 
 static int overlay_route(struct plan *p, struct prefix dst, const char *dev, const struct in6_addr *src)
@@ -133,6 +197,8 @@ int plan_link(struct plan *p, const struct link *l)
 		r = guard_fence(p, l, dev);
 	if (r >= 0 && l->kind == LINK_KIND_GUARD)
 		r = build_addr(p, "lo", host6(&l->self));
+	if (r >= 0)
+		r = link_shape(p, l, dev);
 	if (r >= 0)
 		r = build_up(p, dev);
 	if (r >= 0)

@@ -139,6 +139,19 @@ static void canon_rule(struct writer *w, const struct kobj_rule *r)
 	write_u16(w, r->port.last);
 }
 
+static void canon_tfc(struct writer *w, const struct kobj_tfc *t)
+{
+	canon_text(w, t->dev, sizeof(t->dev));
+	write_u16(w, t->size);
+	write_u8(w, t->shared);
+	write_u64(w, t->interval_ns);
+	write_u64(w, t->step_time_ns);
+	write_u64(w, t->idle_ns);
+	write_u64(w, t->window_ns);
+	write_u32(w, t->steps);
+	write_u32(w, t->limit);
+}
+
 static void canon_body(struct writer *w, const struct kobject *o)
 {
 	switch (o->type) {
@@ -170,6 +183,15 @@ static void canon_body(struct writer *w, const struct kobject *o)
 		return;
 	case KOBJ_LINK_UP:
 		canon_text(w, o->link.dev, sizeof(o->link.dev));
+		return;
+	case KOBJ_TFC:
+		canon_tfc(w, &o->tfc);
+		return;
+	case KOBJ_TFC_PEER:
+		canon_text(w, o->tfc_peer.dev, sizeof(o->tfc_peer.dev));
+		write_u16(w, o->tfc_peer.number);
+		canon_addr(w, &o->tfc_peer.src);
+		canon_addr(w, &o->tfc_peer.dst);
 		return;
 	case KOBJ_ADDR:
 		canon_text(w, o->addr.dev, sizeof(o->addr.dev));
@@ -208,11 +230,18 @@ bool kobject_equal(const struct kobject *a, const struct kobject *b)
 const char *kobject_type_name(enum kobject_type type)
 {
 	static const char *const names[] = {
-		[KOBJ_SYSCTL] = "sysctl",	[KOBJ_HTHRESH] = "policy hash threshold",
-		[KOBJ_NFT] = "nft object",	[KOBJ_ELEM] = "nft element",
-		[KOBJ_LINK] = "xfrm interface", [KOBJ_LINK_UP] = "interface state",
-		[KOBJ_ADDR] = "address",	[KOBJ_ROUTE] = "route",
-		[KOBJ_RULE] = "routing rule",	[KOBJ_SA] = "SA",
+		[KOBJ_SYSCTL] = "sysctl",
+		[KOBJ_HTHRESH] = "policy hash threshold",
+		[KOBJ_NFT] = "nft object",
+		[KOBJ_ELEM] = "nft element",
+		[KOBJ_LINK] = "xfrm interface",
+		[KOBJ_LINK_UP] = "interface state",
+		[KOBJ_TFC] = "traffic shape (kernel module anon_tfc)",
+		[KOBJ_TFC_PEER] = "far end of a traffic shape",
+		[KOBJ_ADDR] = "address",
+		[KOBJ_ROUTE] = "route",
+		[KOBJ_RULE] = "routing rule",
+		[KOBJ_SA] = "SA",
 		[KOBJ_SP] = "policy",
 	};
 	return (size_t)type < ARRAY_SIZE(names) && names[type] ? names[type] : "unknown object";

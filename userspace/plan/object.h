@@ -21,7 +21,10 @@ enum kobject_type {
 	KOBJ_NFT,	 /* a table, set, counter or chain of ours; neighbours in a plan are one transaction */
 	KOBJ_ELEM,	 /* an element of one of our sets */
 	KOBJ_LINK,	 /* an xfrm interface; made down */
-	KOBJ_LINK_UP,	 /* it is up */
+	KOBJ_TFC, /* its queueing discipline: what leaves over it does so at a constant rate; without far ends nothing
+		     does */
+	KOBJ_TFC_PEER, /* a far end of it */
+	KOBJ_LINK_UP,  /* it is up */
 	KOBJ_ADDR,
 	KOBJ_ROUTE,
 	KOBJ_RULE,
@@ -67,6 +70,23 @@ struct kobj_link {
 	char dev[IFNAMSIZ];
 	uint32_t if_id;
 	uint16_t mtu;
+};
+
+/* Making it where it is already changes it to these settings. Names and units as in kmod/anon_tfc.h. */
+struct kobj_tfc {
+	char dev[IFNAMSIZ];
+	uint16_t size;
+	bool shared;
+	uint64_t interval_ns, step_time_ns, idle_ns, window_ns;
+	uint32_t steps;
+	uint32_t limit; /* 0: the module's default */
+};
+
+/* Making it where its number has other addresses puts it in the place of that one. */
+struct kobj_tfc_peer {
+	char dev[IFNAMSIZ];
+	uint16_t number; /* from 1 */
+	struct in6_addr src, dst;
 };
 
 struct kobj_addr {
@@ -147,6 +167,8 @@ struct kobject {
 		struct kobj_nft nft;
 		struct kobj_elem elem;
 		struct kobj_link link; /* LINK; LINK_UP uses dev only */
+		struct kobj_tfc tfc;
+		struct kobj_tfc_peer tfc_peer;
 		struct kobj_addr addr;
 		struct kobj_route route;
 		struct kobj_rule rule;

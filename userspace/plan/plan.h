@@ -64,6 +64,13 @@ int plan_client_base(struct plan *p, const struct lans *lans, const struct endpo
 
 /* The device of a link with its ingress chain and its routes. At a client also A_c1 and the way to OR_1. */
 int plan_link(struct plan *p, const struct link *l);
+/*
+ * Of that only what shapes its traffic, without a far end: where it is made nothing leaves any more until there is
+ * one; where it is taken away everything leaves as it comes.
+ */
+int plan_link_shape(struct plan *p, const struct link *l);
+/* A client that came to a guard's shaped link: until this is made nothing is sent to it, afterwards always. */
+int plan_link_client(struct plan *p, const struct link *l, const struct in6_addr *client);
 
 /* keys NULL: unknown (adoption, removal). Otherwise secmem that outlives the plan. */
 int plan_relay_circuit(struct plan *p, const struct relay_circuit *c, const struct layer_keys *keys);

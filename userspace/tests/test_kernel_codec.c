@@ -16,10 +16,13 @@
 #include <linux/xfrm.h>
 
 #include <linux/fib_rules.h>
+#include <linux/gen_stats.h>
+#include <linux/rtnetlink.h>
 
 #include "kernel/eventmsg.h"
 #include "kernel/fake.h"
 #include "kernel/rtmsg.h"
+#include "kernel/tfcmsg.h"
 #include "kernel/xfrmmsg.h"
 #include "lib/clock.h"
 #include "plan/plan.h"
@@ -83,6 +86,9 @@ static void objects(struct plan *p)
 	assert_int_equal(plan_selection(p, 5, &most, NULL), 0);
 	assert_int_equal(plan_selection(p, 3, HOSTS(from, 2), &lans), 0);
 	assert_int_equal(plan_selection(p, 3, TO(sel, 2), NULL), 0);
+	l.shape = (struct link_shape){
+		.interval_ns = 10000000, .steps = 4, .step_time_ns = 1, .idle_ns = 2, .window_ns = 3
+	};
 	assert_int_equal(plan_link(p, &l), 0);
 	assert_int_equal(plan_origin_circuit(p, &c, keys), 0);
 	assert_int_equal(plan_origin_routes(p, &c, TO(sel, 2), NULL), 0);
@@ -109,10 +115,22 @@ static bool is_xfrm(enum kobject_type t)
 	return t == KOBJ_SA || t == KOBJ_SP;
 }
 
+static bool is_tfc(enum kobject_type t)
+{
+	return t == KOBJ_TFC || t == KOBJ_TFC_PEER;
+}
+
+static bool is_message(enum kobject_type t)
+{
+	return is_rt(t) || is_xfrm(t) || is_tfc(t);
+}
+
 static struct nl_msg *encoded(const struct kobject *o)
 {
 	struct nl_msg *m = NULL;
-	int r = is_rt(o->type) ? rtmsg_encode(o, true, &devs, &m) : xfrmmsg_encode(o, true, &m);
+	int r = is_rt(o->type)	  ? rtmsg_encode(o, true, &devs, &m)
+		: is_tfc(o->type) ? tfcmsg_encode(o, true, &devs, &m)
+				  : xfrmmsg_encode(o, true, &m);
 	assert_int_equal(r, 0);
 	return m;
 }
@@ -120,6 +138,12 @@ static struct nl_msg *encoded(const struct kobject *o)
 /* The two protocols number their messages from 16 on alike. */
 static int decoded(enum kobject_type type, const struct nlmsghdr *h, struct kobject *ret)
 {
+	if (is_tfc(type)) {
+		struct tfc_info info;
+		int r = tfcmsg_decode(h, &devs, &info);
+		*ret = info.o;
+		return r;
+	}
 	return is_rt(type) ? rtmsg_decode(h, &devs, ret, NULL) : xfrmmsg_decode(h, ret);
 }
 
@@ -131,7 +155,7 @@ static void unaligned(void **state)
 	objects(&p);
 	for (size_t i = 0; i < p.n; i++) {
 		struct kobject back;
-		if (!is_rt(p.v[i].type) && !is_xfrm(p.v[i].type))
+		if (!is_message(p.v[i].type))
 			continue;
 		struct nl_msg *m = encoded(&p.v[i]);
 		size_t len = nlmsg_hdr(m)->nlmsg_len;
@@ -154,7 +178,7 @@ static void there_and_back(void **state)
 	for (size_t i = 0; i < p.n; i++) {
 		const struct kobject *o = &p.v[i];
 		struct kobject back;
-		if (!is_rt(o->type) && !is_xfrm(o->type))
+		if (!is_message(o->type))
 			continue;
 		struct nl_msg *m = encoded(o);
 		assert_int_equal(decoded(o->type, nlmsg_hdr(m), &back), 0);
@@ -175,7 +199,7 @@ static void broken(void **state)
 	objects(&p);
 	for (size_t i = 0; i < p.n; i++) {
 		struct kobject back;
-		if (!is_rt(p.v[i].type) && !is_xfrm(p.v[i].type))
+		if (!is_message(p.v[i].type))
 			continue;
 		struct nl_msg *m = encoded(&p.v[i]);
 		size_t len = nlmsg_hdr(m)->nlmsg_len;
@@ -297,6 +321,39 @@ static void sa_lifetime(void **state)
 }
 
 /* Only what is made can be taken away: an SA whose key nobody knows any more is found or the plan fails. */
+/* A shape's counters, from a module that has fewer of them than we know, and more. */
+static void shape_counters(void **state)
+{
+	(void)state;
+	struct {
+		struct tc_tfc_xstats known;
+		uint64_t more;
+	} sent = { .known = { .real = 5, .cover = 7, .peers = 9 }, .more = 11 };
+	const struct kobject o = { .type = KOBJ_TFC,
+				   .tfc = { .dev = "ovl2", .size = 1400, .interval_ns = 1, .steps = 1 } };
+	for (size_t len = 8; len <= sizeof(sent); len += 8) {
+		struct nl_msg *m = encoded(&o);
+		struct nlattr *stats = nla_nest_start(m, TCA_STATS2);
+		struct tfc_info info;
+		assert_int_equal(nla_put(m, TCA_STATS_APP, (int)len, &sent), 0);
+		nla_nest_end(m, stats);
+		assert_int_equal(tfcmsg_decode(nlmsg_hdr(m), &devs, &info), 0);
+		assert_int_equal(info.stats.real, 5);
+		assert_int_equal(info.stats.cover, len < 16 ? 0 : 7);
+		assert_int_equal(info.stats.peers, len < sizeof(sent.known) ? 0 : 9);
+		nlmsg_free(m);
+	}
+	/* a discipline of ours that goes, and another's */
+	struct nl_msg *m = NULL;
+	struct event ev;
+	assert_int_equal(tfcmsg_encode(&o, false, &devs, &m), 0);
+	assert_int_equal(eventmsg_route(nlmsg_hdr(m), &ev), 0);
+	assert_int_equal(ev.type, EVENT_OURS);
+	strcpy(nla_data(nlmsg_find_attr(nlmsg_hdr(m), sizeof(struct tcmsg), TCA_KIND)), "fq");
+	assert_int_equal(eventmsg_route(nlmsg_hdr(m), &ev), -ENOENT);
+	nlmsg_free(m);
+}
+
 static void adoption(void **state)
 {
 	(void)state;
@@ -424,7 +481,7 @@ static int write_seeds(const char *folder)
 	objects(&p);
 	for (size_t i = 0; i < p.n; i++) {
 		char path[256];
-		if (!is_rt(p.v[i].type) && !is_xfrm(p.v[i].type))
+		if (!is_message(p.v[i].type))
 			continue;
 		struct nl_msg *m = encoded(&p.v[i]);
 		snprintf(path, sizeof(path), "%s/%s-%zu", folder, is_xfrm(p.v[i].type) ? "xfrm" : "route", i);
@@ -445,10 +502,10 @@ static int write_seeds(const char *folder)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(there_and_back),  cmocka_unit_test(unaligned), cmocka_unit_test(broken),
-		cmocka_unit_test(foreign_objects), cmocka_unit_test(refused),	cmocka_unit_test(sa_options),
-		cmocka_unit_test(sa_lifetime),	   cmocka_unit_test(adoption),	cmocka_unit_test(events),
-		cmocka_unit_test(nft_events),
+		cmocka_unit_test(there_and_back),  cmocka_unit_test(unaligned),	     cmocka_unit_test(broken),
+		cmocka_unit_test(foreign_objects), cmocka_unit_test(refused),	     cmocka_unit_test(sa_options),
+		cmocka_unit_test(sa_lifetime),	   cmocka_unit_test(adoption),	     cmocka_unit_test(events),
+		cmocka_unit_test(nft_events),	   cmocka_unit_test(shape_counters),
 	};
 	if (argc == 2)
 		return write_seeds(argv[1]);

@@ -37,6 +37,7 @@ struct fake_sa {
 	unsigned int id, child;
 	bool up, ours;
 	char vip[INET6_ADDRSTRLEN];
+	char remote_vip[INET6_ADDRSTRLEN];
 };
 
 struct fake_conn {
@@ -99,6 +100,8 @@ static void put_sa(struct vici_msg *m, const struct fake_sa *sa)
 		vici_put(m, "initiator", "yes");
 	if (sa->vip[0])
 		vici_list_one(m, "local-vips", sa->vip);
+	if (sa->remote_vip[0])
+		vici_list_one(m, "remote-vips", sa->remote_vip);
 	vici_section_start(m, "child-sas");
 	if (sa->up) {
 		vici_section_start(m, "link-x");
@@ -424,7 +427,7 @@ struct world {
 	uint8_t *seed;
 	struct relay relays[3];
 	struct links_peer peers[3];
-	unsigned int ups, downs, faileds, readies, losts, refreshed;
+	unsigned int ups, downs, faileds, readies, losts, refreshed, arrivals, departures, listed;
 	struct link last;
 	char reason[LINKS_REASON_MAX];
 };
@@ -963,6 +966,75 @@ static void test_clients_are_counted(void **state)
 	assert_int_equal(w->ups + w->downs + w->fake.n_terminate, 0);
 }
 
+static void on_a_client(void *ctx, const struct in6_addr *addr, bool here)
+{
+	struct world *w = ctx;
+
+	(void)addr;
+	w->arrivals += here;
+	w->departures += !here;
+}
+
+static void on_listed(void *ctx)
+{
+	((struct world *)ctx)->listed++;
+}
+
+static void look(struct world *w)
+{
+	unsigned int before = w->refreshed;
+
+	assert_int_equal(links_refresh(w->links, on_refreshed, w), 0);
+	assert_true(UNTIL(w, 5, w->refreshed == before + 1));
+}
+
+/* Who shapes what goes to clients must know their addresses, by whatever charon tells first. */
+static void test_clients_are_known(void **state)
+{
+	struct world *w = *state;
+	struct fake_sa *first, *again;
+	struct in6_addr a, b;
+
+	w->config.client = on_a_client;
+	w->config.clients_listed = on_listed;
+	be_relay(w, 0, LINKS_RELAY | LINKS_GUARD);
+	assert_int_equal(w->listed, 1);
+	first = sa_add(&w->fake, CONN_CLIENTS, false, true);
+	/* the IKE SA is up before it has an address */
+	raise_event(&w->fake, "ike-updown", first, true);
+	strcpy(first->remote_vip, "fd01::1:0:0:5");
+	inet_pton(AF_INET6, first->remote_vip, &a);
+	raise_event(&w->fake, "child-updown", first, true);
+	assert_true(UNTIL(w, 5, w->arrivals == 1));
+	assert_true(links_has_client(w->links, &a));
+	look(w); /* a look does not lose it: it asks for no children of clients */
+	assert_int_equal(w->arrivals + w->departures, 1);
+	/* it comes back with the same address before the old SA is found dead */
+	again = sa_add(&w->fake, CONN_CLIENTS, false, true);
+	memcpy(again->remote_vip, first->remote_vip, sizeof(first->remote_vip));
+	raise_event(&w->fake, "child-updown", again, true);
+	raise_event(&w->fake, "ike-updown", first, false);
+	first->id = 0;
+	look(w);
+	assert_int_equal(w->arrivals + w->departures, 1);
+	assert_true(links_has_client(w->links, &a));
+	/* rekeyed: another IKE SA, with no word of the old one; and one that only a look tells of */
+	again->id += 100;
+	first = sa_add(&w->fake, CONN_CLIENTS, false, true);
+	strcpy(first->remote_vip, "fd01::1:0:0:6");
+	inet_pton(AF_INET6, first->remote_vip, &b);
+	look(w);
+	assert_int_equal(w->arrivals, 2);
+	assert_int_equal(w->departures, 0);
+	assert_true(links_has_client(w->links, &b));
+	/* what a look does not show any more has left */
+	again->id = 0;
+	look(w);
+	assert_int_equal(w->departures, 1);
+	assert_false(links_has_client(w->links, &a));
+	assert_int_equal(w->listed, 5);
+}
+
 static void test_client(void **state)
 {
 	struct world *w = *state;
@@ -1256,6 +1328,7 @@ int main(void)
 		TEST(test_adopt),
 		TEST(test_network_change),
 		TEST(test_clients_are_counted),
+		TEST(test_clients_are_known),
 		TEST(test_client),
 		TEST(test_client_without_address),
 		TEST(test_client_foreign_address),

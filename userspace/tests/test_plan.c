@@ -211,6 +211,7 @@ static void relay_link(void **state)
 			    "ip6 nexthdr esp ip6 saddr fd33::1 ip6 daddr fd33::/64 @nh,0,32 set 0x60000000 ip6 "
 			    "hoplimit set 64 accept\n"
 			    "ip6 nexthdr udp ip6 saddr fd33::1 ip6 daddr fd22::1 udp dport 4711 accept\n"
+			    "ip6 nexthdr 59 ip6 saddr fd33::1 ip6 daddr fd22::1 counter name cover drop\n"
 			    "counter name drop_link drop\n");
 	assert_string_equal(chain_named(&p, "ovl9")->spec,
 			    "type filter hook ingress device \"ovl9\" priority 0; policy drop;");
@@ -233,8 +234,56 @@ static void clients_link(void **state)
 			    "ip6 nexthdr esp ip6 saddr fd22::1:0:0:0/80 ip6 daddr fd22::1 @nh,0,32 set 0x60000000 "
 			    "ip6 hoplimit set 64 meta mark set 0x616f0001 accept\n"
 			    "ip6 nexthdr udp ip6 saddr fd22::1:0:0:0/80 ip6 daddr fd22::1 udp dport 4711 accept\n"
+			    "ip6 nexthdr 59 ip6 saddr fd22::1:0:0:0/80 ip6 daddr fd22::1 counter name cover drop\n"
 			    "counter name drop_link drop\n");
 	assert_int_equal(count(&p, KOBJ_ROUTE), 1);
+}
+
+static size_t index_of(const struct plan *p, enum kobject_type type)
+{
+	size_t i = 0;
+	while (i < p->n && p->v[i].type != type)
+		i++;
+	return i;
+}
+
+static void shaped_links(void **state)
+{
+	(void)state;
+	_cleanup_plan_ struct plan p = { 0 }, clients = { 0 }, client = { 0 };
+	const struct link_shape shape = {
+		.interval_ns = 10000000, .steps = 2, .step_time_ns = 5, .idle_ns = 6, .window_ns = 7
+	};
+	struct link l = { .kind = LINK_KIND_RELAY,
+			  .number = 9,
+			  .self = addr6("fd22::1"),
+			  .remote = addr6("fd33::1"),
+			  .mtu = LINK_MTU,
+			  .shape = shape };
+	assert_int_equal(plan_link(&p, &l), 0);
+	/* nothing may leave before it is shaped */
+	assert_true(index_of(&p, KOBJ_LINK) < index_of(&p, KOBJ_TFC));
+	assert_true(index_of(&p, KOBJ_TFC) < index_of(&p, KOBJ_TFC_PEER));
+	assert_true(index_of(&p, KOBJ_TFC_PEER) < index_of(&p, KOBJ_LINK_UP));
+	const struct kobj_tfc *t = &nth(&p, KOBJ_TFC, 0)->tfc;
+	assert_string_equal(t->dev, "ovl9");
+	assert_int_equal(t->size, LINK_MTU);
+	assert_false(t->shared);
+	assert_int_equal(t->interval_ns, 10000000);
+	assert_int_equal(t->window_ns, 7);
+	assert_memory_equal(&nth(&p, KOBJ_TFC_PEER, 0)->tfc_peer.dst, &l.remote, 16);
+	/* the clients' has no far end before they come */
+	l.kind = LINK_KIND_CLIENTS;
+	l.number = LINK_CLIENTS;
+	assert_int_equal(plan_link(&clients, &l), 0);
+	assert_true(nth(&clients, KOBJ_TFC, 0)->tfc.shared);
+	assert_int_equal(count(&clients, KOBJ_TFC_PEER), 0);
+	struct in6_addr a = addr6("fd22::1:0:0:1042"), wrong = addr6("fd33::1:0:0:1042");
+	assert_int_equal(plan_link_client(&client, &l, &a), 0);
+	assert_int_equal(nth(&client, KOBJ_TFC_PEER, 0)->tfc_peer.number, 0x1042);
+	assert_int_equal(plan_link_client(&client, &l, &wrong), -EINVAL);
+	l.shape = (struct link_shape){ 0 };
+	assert_int_equal(plan_link_client(&client, &l, &a), -EINVAL);
 }
 
 static void guard_link(void **state)
@@ -251,6 +300,7 @@ static void guard_link(void **state)
 		chain_named(&p, "ovl2")->rules,
 		"ip6 nexthdr esp ip6 saddr fd11::1 ip6 daddr fd11::1:0:0:42 meta mark set 0x616f0002 accept\n"
 		"ip6 nexthdr udp ip6 saddr fd11::1 ip6 daddr fd11::1:0:0:42 udp dport 4711 accept\n"
+		"ip6 nexthdr 59 ip6 saddr fd11::1 ip6 daddr fd11::1:0:0:42 counter name cover drop\n"
 		"counter name drop_link drop\n");
 	assert_string_equal(nth(&p, KOBJ_ADDR, 0)->addr.dev, "lo");
 	assert_rule(&p, "out_ovl2", "ip6 saddr fd11::1:0:0:42 oifname != \"ovl2\" oifname != \"lo\"");
@@ -1116,6 +1166,7 @@ int main(void)
 		cmocka_unit_test(scripts),
 		cmocka_unit_test(relay_link),
 		cmocka_unit_test(clients_link),
+		cmocka_unit_test(shaped_links),
 		cmocka_unit_test(guard_link),
 		cmocka_unit_test(links_refused),
 		cmocka_unit_test(middle_circuit),
