@@ -3,7 +3,7 @@
 # shellcheck source=/dev/null
 . "$BED_RESULTS/conf"
 export TREE BED BED_RESULTS
-for f in scenario topology services leftovers anon directory circuit; do
+for f in scenario topology services leftovers anon directory circuit tfc; do
 	# shellcheck source=/dev/null
 	. "$TREE/testbed/lib/$f.sh"
 done
