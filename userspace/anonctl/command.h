@@ -53,8 +53,9 @@ int run_metrics(const struct call *call);
 int run_doctor(const struct call *call);
 /* tfc.c: asks the kernel */
 int run_tfc(const struct call *call);
-int run_tfc_set(const struct call *call);
-int run_tfc_off(const struct call *call);
+int run_tfc_add(const struct call *call);
+int run_tfc_change(const struct call *call);
+int run_tfc_del(const struct call *call);
 int run_tfc_peer(const struct call *call);
 int run_tfc_no_peer(const struct call *call);
 /* offline.c: files */

@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "anonctl/answer.h"
 #include "anonctl/ask.h"
@@ -205,7 +206,7 @@ static bool set_device(const struct call *call, char ret[IFNAMSIZ])
 	return true;
 }
 
-/* The words of `tfc set`: the unit of each is that of its member, divided by scale. */
+/* The words of `tfc add`: the unit of each is that of its member, divided by scale. */
 static int setting(struct kobj_tfc *t, const char *name, const char *value, struct error *err)
 {
 	struct {
@@ -242,30 +243,93 @@ static int setting(struct kobj_tfc *t, const char *name, const char *value, stru
 	return error_set(err, -EINVAL, "%.32s is no setting", name);
 }
 
-int run_tfc_set(const struct call *call)
+/* 0, or an exit status after the sentence was printed. */
+static int settings(const struct call *call, struct kobj_tfc *t)
 {
-	struct kobject o = { .type = KOBJ_TFC, .tfc = { .steps = 1, .step_time_ns = 60u * (uint64_t)NS_PER_S } };
 	struct error err;
 
-	if (!set_device(call, o.tfc.dev))
-		return STATUS_FAILED;
 	for (size_t i = 1; i < call->n_operands; i += 2) {
 		if (strcmp(call->operands[i], "shared") == 0) {
-			o.tfc.shared = true;
+			t->shared = true;
 			i--;
 			continue;
 		}
 		if (i + 1 == call->n_operands)
 			return call_fail(call, STATUS_USAGE, "%.32s needs a value", call->operands[i]);
-		if (setting(&o.tfc, call->operands[i], call->operands[i + 1], &err) < 0)
+		if (setting(t, call->operands[i], call->operands[i + 1], &err) < 0)
 			return call_fail(call, STATUS_USAGE, "%s", err.text);
 	}
-	if (!o.tfc.interval_ns || !o.tfc.size)
-		return call_fail(call, STATUS_USAGE, "rate and size are needed");
-	return carry_out(call, &o, true);
+	return t->interval_ns ? STATUS_OK : call_fail(call, STATUS_USAGE, "a rate is needed");
 }
 
-int run_tfc_off(const struct call *call)
+struct find {
+	struct kobj_tfc t; /* of the device dev, if found */
+	bool found;
+};
+
+static void note_shape(void *ctx, const struct tfc_info *info)
+{
+	struct find *f = ctx;
+
+	if (info->o.type != KOBJ_TFC || strcmp(info->o.tfc.dev, f->t.dev) != 0)
+		return;
+	f->t = info->o.tfc;
+	f->found = true;
+}
+
+/* What the device has. 0, or an exit status after the sentence was printed. */
+static int look(const struct call *call, struct find *f)
+{
+	int r;
+
+	if (!set_device(call, f->t.dev))
+		return STATUS_FAILED;
+	r = tfc_list(note_shape, f);
+	return r < 0 ? call_fail(call, STATUS_FAILED, "cannot read it from the kernel: %s", strerror(-r)) : STATUS_OK;
+}
+
+/* Bytes; 0 if there is no such device. */
+static uint16_t mtu_of(const char *dev)
+{
+	_cleanup_close_ int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ask = { 0 };
+
+	snprintf(ask.ifr_name, sizeof(ask.ifr_name), "%s", dev);
+	if (fd < 0 || ioctl(fd, SIOCGIFMTU, &ask) < 0 || ask.ifr_mtu < 0 || ask.ifr_mtu > UINT16_MAX)
+		return 0;
+	return (uint16_t)ask.ifr_mtu;
+}
+
+int run_tfc_add(const struct call *call)
+{
+	struct find f = { .t = { .steps = 1, .step_time_ns = 60u * (uint64_t)NS_PER_S } };
+	struct kobject o = { .type = KOBJ_TFC };
+	int status = look(call, &f);
+
+	if (status == STATUS_OK && f.found)
+		return call_fail(call, STATUS_FAILED, "%s has a rate; see anonctl tfc change", f.t.dev);
+	f.t.size = mtu_of(f.t.dev);
+	if (status == STATUS_OK)
+		status = settings(call, &f.t);
+	o.tfc = f.t;
+	return status == STATUS_OK ? carry_out(call, &o, true) : status;
+}
+
+int run_tfc_change(const struct call *call)
+{
+	struct kobject o = { .type = KOBJ_TFC };
+	struct find f = { 0 };
+	int status = look(call, &f);
+
+	if (status == STATUS_OK && !f.found)
+		return call_fail(call, STATUS_FAILED, "%s has no rate; see anonctl tfc add", f.t.dev);
+	if (status == STATUS_OK)
+		status = settings(call, &f.t);
+	o.tfc = f.t;
+	return status == STATUS_OK ? carry_out(call, &o, true) : status;
+}
+
+int run_tfc_del(const struct call *call)
 {
 	struct kobject o = { .type = KOBJ_TFC };
 
