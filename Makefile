@@ -3,6 +3,8 @@
 #   make demo          a three-hop circuit on this machine, shown to a person
 #   make check         everything CI runs
 #   make install       DESTDIR= PREFIX=/usr/local
+#   make kmod          build/kmod/SERIES/anon_tfc.ko for both of Debian's kernels; DEBUG=y: it tests itself when loaded
+#   make kmod-install  DESTDIR=; the module's sources for DKMS
 #   make soak          the long scenarios; FROM=N: the hunt from that number on
 #   make fuzz          SECONDS_EACH=60, one after the other
 #   make vectors       FILE=noise-vectors.json
@@ -39,7 +41,10 @@ TESTS := $(patsubst userspace/tests/%.c,$(B)/tests/%,$(TEST_SRC))
 FUZZERS := $(patsubst userspace/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 
 
-.PHONY: all demo check unit fuzz fuzz-build fuzz-brief vectors soak install format clean tests
+KMOD_VERSION = $(shell sed -n 's/.*VERSION "\(.*\)".*/\1/p' userspace/lib/version.h)
+KMOD_DIR = $(DESTDIR)/usr/src/anon-tfc-$(KMOD_VERSION)
+
+.PHONY: kmod kmod-install all demo check unit fuzz fuzz-build fuzz-brief vectors soak install format clean tests
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(PROGRAMS) $(TOOLS) $(B)/preload/clock.so
@@ -153,8 +158,19 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/doc/anond/
 	install -m 644 README.md THREAT-MODEL.md $(DESTDIR)$(PREFIX)/share/doc/anond/
 
+# The kernel's own build knows what is to be made again.
+kmod:
+	scripts/kmod 6.1 $(if $(DEBUG),DEBUG=$(DEBUG))
+	scripts/kmod 6.12 $(if $(DEBUG),DEBUG=$(DEBUG))
+
+kmod-install:
+	install -d $(KMOD_DIR)/kmod
+	install -m 644 Kbuild $(KMOD_DIR)/
+	install -m 644 $(wildcard kmod/*.[ch]) $(KMOD_DIR)/kmod/
+	sed 's/@VERSION@/$(KMOD_VERSION)/' kmod/dkms.conf >$(KMOD_DIR)/dkms.conf
+
 format:
-	clang-format -i $(wildcard userspace/*/*.[ch] testbed/*/*.c)
+	clang-format -i $(wildcard userspace/*/*.[ch] testbed/*/*.c kmod/*.c) kmod/turns.h
 
 clean:
 	rm -rf $(B)

@@ -1,31 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * anon_tfc: traffic-flow confidentiality for the overlay's links, a queueing discipline of xfrm interfaces.
+ * anon_tfc: traffic-flow confidentiality for the overlay's links, a queueing discipline of xfrm
+ * interfaces.
  *
- * Whoever watches a link sees ESP packets, their sizes and their instants. Here neither depends on what the link carries.
+ * Whoever watches a link sees ESP packets, their sizes and their instants. Here neither depends on
+ * what the link carries.
  *
- * Size. Every packet is padded with zeros, after its end, to one size. The far end's IP trims it by the length in its
- * header (RFC 4303, 2.7, describes this way; it needs nothing of the ESP implementation or of the peer).
+ * Size. Every packet is padded with zeros, after its end, to one size. The far end's IP trims it by
+ * the length in its header (RFC 4303, 2.7, describes this way; it needs nothing of the ESP
+ * implementation or of the peer).
  *
- * Instants. Each far end has turns: turn k lies in the interval [start + k * interval, start + (k + 1) * interval), at an
- * instant drawn uniformly from it, so that no two links, nor a link and its past, are in step. At each turn exactly one
- * packet leaves: one that waits or, if none does, cover, an IPv6 packet with no next header (RFC 8200, 4.7), which the far
- * end discards without a word and which no layer above sees. The instants are drawn without looking at what waits.
- * A turn for which the machine is late by more than an interval is lost, not made up for: a burst would show the load.
+ * Instants. Each far end has turns: turn k lies in the interval that begins
+ * at start + k * interval, at an instant drawn uniformly from it, so that no two links, nor a link
+ * and its past, are in step. At each turn exactly one packet leaves: one that waits or, if none
+ * does, cover, an IPv6 packet with no next header (RFC 8200, 4.7), which the far end discards
+ * without a word and which no layer above sees. The instants are drawn without looking at what
+ * waits. A turn for which the machine is late by more than an interval is lost, not made up for: a
+ * burst would show the load.
  *
- * Order. Packets of one circuit (addresses and SPI) stay in order; which circuit gets a turn is drawn uniformly among
- * those that have packets to send, so that what came in first need not go out first. With a window, packets that arrive
- * within one are held until its end and only then take part: a timed mix (Serjantov, Dingledine, Syverson, "From a
- * Trickle to a Flood", 2002), whose pool is what the turns have not taken yet.
+ * Order. Packets of one circuit (addresses and SPI) stay in order; which circuit gets a turn is
+ * drawn uniformly among those that have packets to send, so that what came in first need not go out
+ * first. With a window, packets that arrive within one are held until its end and only then take
+ * part: a timed mix (Serjantov, Dingledine, Syverson, "From a Trickle to a Flood", 2002), whose
+ * pool is what the turns have not taken yet.
  *
- * Rate. With more than one step the interval is doubled or halved after periods in which the link was mostly idle or
- * busy: this shows an observer the load roughly, at most once a period. One step shows nothing. Likewise idle: a far end
- * without traffic for that long gets no cover any more.
+ * Rate. With more than one step the interval is doubled or halved after periods in which the link
+ * was mostly idle or busy: this shows an observer the load roughly, at most once a period. One step
+ * shows nothing. Likewise idle: a far end without traffic for that long gets no cover any more.
  *
- * What waits too long is thinned by CoDel (RFC 8289) for each circuit, without marks; what finds no room is let in at the
- * expense of the oldest packet of that far end's longest circuit.
+ * What waits too long is thinned by CoDel (RFC 8289) for each circuit, without marks; what finds no
+ * room is let in at the expense of the oldest packet of that far end's longest circuit.
  *
- * Everything below runs under the root lock of the qdisc unless it says otherwise; configuration changes under RTNL too.
+ * Everything below runs under the root lock of the qdisc unless it says otherwise; configuration
+ * changes under RTNL too.
  */
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -49,11 +56,17 @@
 #include "anon_tfc.h"
 #include "turns.h"
 
-/* Circuits share a flow, and thus keep an order among them, if their hashes meet: a relay's link has many, a client's few. */
+/*
+ * Circuits share a flow, and thus keep an order among them, if their hashes meet: a relay's link
+ * has many, a client's few.
+ */
 #define TFC_FLOWS 512
 #define TFC_FLOWS_SHARED 32
 #define TFC_BUCKETS 1024 /* of far ends by address; a power of two */
-/* Room for what ESP puts around a packet (IPv6 and UDP headers, IV; padding, ICV), lest it has to be copied again. */
+/*
+ * Room for what ESP puts around a packet (IPv6 and UDP headers, IV; padding, ICV), lest it has to
+ * be copied again.
+ */
 #define TFC_HEADROOM (MAX_HEADER + 64)
 #define TFC_TAILROOM 64
 #define TFC_RESERVE_MIN 16
@@ -68,7 +81,10 @@ struct tfc_skb_cb {
 	u64 release;  /* ns: not before */
 };
 
-/* One or several circuits to one far end. It is empty, or in the peer's gather list, or in its array of ready ones. */
+/*
+ * One or several circuits to one far end. It is empty, or in the peer's gather list, or in its
+ * array of ready ones.
+ */
 struct tfc_flow {
 	struct sk_buff *head, *tail;
 	struct list_head gather;
@@ -89,11 +105,11 @@ struct tfc_peer {
 	u64 interval; /* ns: with this step */
 	u64 heard;    /* ns: when a packet of traffic came last */
 	u32 step;
-	u64 look; /* ns: when the step is looked at next */
+	u64 look;	 /* ns: when the step is looked at next */
 	u64 turns, busy; /* since it was last */
 
 	struct codel_params codel;
-	struct list_head gather; /* flows whose head waits for the end of its window, in the order of these ends */
+	struct list_head gather; /* flows whose head is not released yet, the first to be first */
 	u32 waiting, circuits, nready, nflows;
 	u16 *ready; /* the first nready are indices of flows that can send */
 	struct gnet_stats_basic_sync bstats;
@@ -116,7 +132,7 @@ struct tfc_sched {
 	struct tfc_peer *only;	   /* not shared: the far end, or NULL */
 	siphash_key_t key;
 	struct codel_stats codel;
-	struct tc_tfc_xstats past; /* the counters of far ends that are gone, and of what was never for one */
+	struct tc_tfc_xstats past;   /* counters of far ends that are gone, and of no far end's */
 	struct sk_buff_head reserve; /* of cover; has its own lock */
 	struct work_struct fill;
 	struct delayed_work start;
@@ -231,8 +247,9 @@ static void tfc_start_all(struct tfc_sched *q)
 }
 
 /*
- * When a device goes up nobody tells its qdisc, and without traffic nobody asks it for packets either. So what was
- * stopped by a reset, or made while the device was down, is started from here. Takes the root lock.
+ * When a device goes up nobody tells its qdisc, and without traffic nobody asks it for packets
+ * either. So what was stopped by a reset, or made while the device was down, is started from here.
+ * Takes the root lock.
  */
 static void tfc_start_work(struct work_struct *work)
 {
@@ -271,14 +288,18 @@ static void tfc_settle(struct tfc_peer *p, struct tfc_flow *f, u64 now)
 		p->flow[last].place = f->place;
 		f->place = -1;
 	}
-	/* What is not released yet arrived in the window that is open now, the last to end: the list's order holds. */
+	/*
+	 * What is not released yet arrived in the window that is open now, the last to end: the
+	 * list's order holds.
+	 */
 	if (ready || !f->head)
 		list_del_init(&f->gather);
 	else if (list_empty(&f->gather))
 		list_add_tail(&f->gather, &p->gather);
 }
 
-static void tfc_append(struct Qdisc *sch, struct tfc_peer *p, struct tfc_flow *f, struct sk_buff *skb)
+static void tfc_append(struct Qdisc *sch, struct tfc_peer *p, struct tfc_flow *f,
+		       struct sk_buff *skb)
 {
 	skb->next = NULL;
 	if (f->head) {
@@ -365,7 +386,10 @@ struct tfc_leaving {
 	u64 now;
 };
 
-/* CoDel leaves alone a flow whose backlog is at most params->mtu: all packets have one size, so both count packets here. */
+/*
+ * CoDel leaves alone a flow whose backlog is at most params->mtu: all packets have one size, so
+ * both count packets here.
+ */
 static u32 tfc_codel_len(const struct sk_buff *skb)
 {
 	return 1;
@@ -401,7 +425,8 @@ static struct sk_buff *tfc_real(struct Qdisc *sch, struct tfc_peer *p, u64 now)
 	struct tfc_sched *q = qdisc_priv(sch);
 	struct tfc_flow *f;
 
-	while ((f = list_first_entry_or_null(&p->gather, struct tfc_flow, gather)) && tfc_can_send(f, now))
+	while ((f = list_first_entry_or_null(&p->gather, struct tfc_flow, gather)) &&
+	       tfc_can_send(f, now))
 		tfc_settle(p, f, now);
 
 	while (p->nready) {
@@ -409,8 +434,8 @@ static struct sk_buff *tfc_real(struct Qdisc *sch, struct tfc_peer *p, u64 now)
 		u64 wait;
 
 		f = &p->flow[p->ready[tfc_choose(get_random_u32(), p->nready)]];
-		skb = codel_dequeue(&leaving, &f->qlen, &p->codel, &f->codel, &q->codel, tfc_codel_len,
-				    tfc_codel_time, tfc_codel_drop, tfc_codel_take);
+		skb = codel_dequeue(&leaving, &f->qlen, &p->codel, &f->codel, &q->codel,
+				    tfc_codel_len, tfc_codel_time, tfc_codel_drop, tfc_codel_take);
 		tfc_settle(p, f, now);
 		if (!skb)
 			continue;
@@ -488,7 +513,10 @@ static struct sk_buff *tfc_cover(struct Qdisc *sch, struct tfc_peer *p)
 	return skb;
 }
 
-/* The peer's turn has come: its packet, or NULL if it is not to have one or there is none to be had. */
+/*
+ * The peer's turn has come: its packet, or NULL if it is not to have one or there is none to be
+ * had.
+ */
 static struct sk_buff *tfc_turn(struct Qdisc *sch, struct tfc_peer *p, u64 now)
 {
 	struct tfc_sched *q = qdisc_priv(sch);
@@ -558,7 +586,10 @@ struct tfc_circuit {
 	u32 protocol;
 } __aligned(SIPHASH_ALIGNMENT);
 
-/* Reads the headers. False unless it is an IP packet from its first byte to its last, and no longer than @size. */
+/*
+ * Reads the headers. False unless it is an IP packet from its first byte to its last, and no longer
+ * than @size.
+ */
 static bool tfc_parse(const struct sk_buff *skb, u32 size, struct tfc_circuit *c)
 {
 	union {
@@ -625,8 +656,8 @@ static struct tfc_peer *tfc_peer_of(const struct tfc_sched *q, const struct sk_b
 }
 
 /*
- * Pads a packet to @size: linear, no other's, with room for ESP. The sum is computed first, over what the packet is.
- * False, with the packet as whole as it was, if there is no memory.
+ * Pads a packet to @size: linear, no other's, with room for ESP. The sum is computed first, over
+ * what the packet is. False, with the packet as whole as it was, if there is no memory.
  */
 static bool tfc_pad(struct sk_buff *skb, u32 size)
 {
@@ -643,8 +674,12 @@ static bool tfc_pad(struct sk_buff *skb, u32 size)
 	return true;
 }
 
-/* Makes room at the expense of the longest flow, which it returns; NULL if nothing waits for this peer. */
-static struct tfc_flow *tfc_make_room(struct Qdisc *sch, struct tfc_peer *p, u64 now, struct sk_buff **to_free)
+/*
+ * Makes room at the expense of the longest flow, which it returns; NULL if nothing waits for this
+ * peer.
+ */
+static struct tfc_flow *tfc_make_room(struct Qdisc *sch, struct tfc_peer *p, u64 now,
+				      struct sk_buff **to_free)
 {
 	struct tfc_flow *f = tfc_longest(p);
 	struct sk_buff *skb = tfc_take(sch, p, f);
@@ -773,11 +808,12 @@ static struct tfc_peer *tfc_peer_alloc(bool shared)
 }
 
 /* May there be one more? 0, or a negative error that extack explains. */
-static int tfc_may_add(const struct tfc_sched *q, u32 classid, u32 parentid, const struct in6_addr *dst,
-		       struct netlink_ext_ack *extack)
+static int tfc_may_add(const struct tfc_sched *q, u32 classid, u32 parentid,
+		       const struct in6_addr *dst, struct netlink_ext_ack *extack)
 {
 	if (!TC_H_MIN(classid) || (parentid != TC_H_ROOT && TC_H_MIN(parentid))) {
-		NL_SET_ERR_MSG_MOD(extack, "a far end is a class of the queueing discipline itself");
+		NL_SET_ERR_MSG_MOD(extack,
+				   "a far end is a class of the queueing discipline itself");
 		return -EINVAL;
 	}
 	if (ipv6_addr_any(dst) || ipv6_addr_is_multicast(dst)) {
@@ -821,8 +857,8 @@ static void tfc_add(struct Qdisc *sch, struct tfc_peer *p)
 	schedule_work(&q->fill);
 }
 
-static int tfc_change_class(struct Qdisc *sch, u32 classid, u32 parentid, struct nlattr **tca, unsigned long *arg,
-			    struct netlink_ext_ack *extack)
+static int tfc_change_class(struct Qdisc *sch, u32 classid, u32 parentid, struct nlattr **tca,
+			    unsigned long *arg, struct netlink_ext_ack *extack)
 {
 	struct tfc_sched *q = qdisc_priv(sch);
 	struct nlattr *opt = tca[TCA_OPTIONS], *tb[TCA_TFC_PEER_MAX + 1];
@@ -918,7 +954,8 @@ static void tfc_walk(struct Qdisc *sch, struct qdisc_walker *arg)
 				return;
 }
 
-static int tfc_dump_class(struct Qdisc *sch, unsigned long cl, struct sk_buff *skb, struct tcmsg *tcm)
+static int tfc_dump_class(struct Qdisc *sch, unsigned long cl, struct sk_buff *skb,
+			  struct tcmsg *tcm)
 {
 	struct tfc_peer *p = (struct tfc_peer *)cl;
 	struct nlattr *nest;
@@ -927,7 +964,8 @@ static int tfc_dump_class(struct Qdisc *sch, unsigned long cl, struct sk_buff *s
 	nest = nla_nest_start_noflag(skb, TCA_OPTIONS);
 	if (!nest)
 		return -EMSGSIZE;
-	if (nla_put_in6_addr(skb, TCA_TFC_PEER_SRC, &p->src) || nla_put_in6_addr(skb, TCA_TFC_PEER_DST, &p->dst)) {
+	if (nla_put_in6_addr(skb, TCA_TFC_PEER_SRC, &p->src) ||
+	    nla_put_in6_addr(skb, TCA_TFC_PEER_DST, &p->dst)) {
 		nla_nest_cancel(skb, nest);
 		return -EMSGSIZE;
 	}
@@ -979,7 +1017,10 @@ static const struct Qdisc_class_ops tfc_class_ops = {
  * The queueing discipline itself
  */
 
-static struct netlink_range_validation tfc_interval_range = { .min = TFC_INTERVAL_MIN, .max = TFC_INTERVAL_MAX };
+static struct netlink_range_validation tfc_interval_range = {
+	.min = TFC_INTERVAL_MIN,
+	.max = TFC_INTERVAL_MAX,
+};
 static struct netlink_range_validation tfc_step_range = { .min = 1, .max = TFC_TIME_MAX };
 static struct netlink_range_validation tfc_idle_range = { .max = TFC_TIME_MAX };
 static struct netlink_range_validation tfc_window_range = { .max = TFC_WINDOW_MAX };
@@ -1023,7 +1064,8 @@ static int tfc_read_conf(struct tfc_conf *conf, struct nlattr *opt, struct netli
 	return 0;
 }
 
-static int tfc_check_conf(const struct Qdisc *sch, const struct tfc_conf *conf, struct netlink_ext_ack *extack)
+static int tfc_check_conf(const struct Qdisc *sch, const struct tfc_conf *conf,
+			  struct netlink_ext_ack *extack)
 {
 	if (!conf->size || !conf->interval) {
 		NL_SET_ERR_MSG_MOD(extack, "size and interval have no default");
@@ -1045,7 +1087,8 @@ static void tfc_reconf(struct Qdisc *sch, struct tfc_peer *p, const struct tfc_c
 	if (q->conf.size != old->size)
 		tfc_trim(sch, p, 0, &p->x.drop_size);
 	tfc_trim(sch, p, q->conf.limit, &p->x.drop_full);
-	if (q->conf.interval == old->interval && q->conf.steps == old->steps && q->conf.step_time == old->step_time)
+	if (q->conf.interval == old->interval && q->conf.steps == old->steps &&
+	    q->conf.step_time == old->step_time)
 		return;
 	tfc_set_step(q, p, 0);
 	if (p->on)
@@ -1088,11 +1131,13 @@ static int tfc_check_device(const struct Qdisc *sch, struct netlink_ext_ack *ext
 		return -EOPNOTSUPP;
 	}
 	if (!dev->rtnl_link_ops || strcmp(dev->rtnl_link_ops->kind, "xfrm")) {
-		NL_SET_ERR_MSG_MOD(extack, "only for xfrm interfaces: cover and padding have to be encrypted");
+		NL_SET_ERR_MSG_MOD(
+			extack, "only for xfrm interfaces: cover and padding have to be encrypted");
 		return -EOPNOTSUPP;
 	}
 	if (((const struct xfrm_if *)netdev_priv(dev))->p.collect_md) {
-		NL_SET_ERR_MSG_MOD(extack, "not for an xfrm interface that is told by metadata what to do");
+		NL_SET_ERR_MSG_MOD(extack,
+				   "not for an xfrm interface that is told by metadata what to do");
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -1131,7 +1176,10 @@ static int tfc_init(struct Qdisc *sch, struct nlattr *opt, struct netlink_ext_ac
 	return q->by_dst ? 0 : -ENOMEM;
 }
 
-/* The device went down, or the qdisc goes: nothing waits any more and nobody has turns, until tfc_start_work. */
+/*
+ * The device went down, or the qdisc goes: nothing waits any more and nobody has turns, until
+ * tfc_start_work.
+ */
 static void tfc_reset(struct Qdisc *sch)
 {
 	struct tfc_sched *q = qdisc_priv(sch);
@@ -1234,7 +1282,8 @@ static void __exit tfc_module_exit(void)
 module_init(tfc_module_init);
 module_exit(tfc_module_exit);
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("Traffic-flow confidentiality for overlay links: one size, turns, cover, mixing");
+MODULE_DESCRIPTION(
+	"Traffic-flow confidentiality for overlay links: one size, turns, cover, mixing");
 /* How older and newer kernels ask for the module of a kind of qdisc. */
 MODULE_ALIAS("sch_" TFC_KIND);
 MODULE_ALIAS("net-sch-" TFC_KIND);

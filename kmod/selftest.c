@@ -9,12 +9,12 @@
 
 static bool wrong;
 
-#define CHECK(what)                                                     \
-	do {                                                            \
-		if (!(what)) {                                          \
-			pr_err("anon_tfc: selftest: not %s\n", #what);  \
-			wrong = true;                                   \
-		}                                                       \
+#define CHECK(what)                                                                                \
+	do {                                                                                       \
+		if (!(what)) {                                                                     \
+			pr_err("anon_tfc: selftest: not %s\n", #what);                             \
+			wrong = true;                                                              \
+		}                                                                                  \
 	} while (0)
 
 static void test_part(void)
@@ -58,17 +58,18 @@ static void test_release(void)
 
 static void test_step(void)
 {
-	CHECK(tfc_step(0, 1, 100, 0, 0) == 0);     /* one rate is one rate */
+	CHECK(tfc_step(0, 1, 100, 0, 0) == 0); /* one rate is one rate */
 	CHECK(tfc_step(0, 1, 100, 100, 500) == 0);
 	CHECK(tfc_step(0, 4, 100, 24, 0) == 1);
 	CHECK(tfc_step(0, 4, 100, 25, 0) == 0);
 	CHECK(tfc_step(0, 4, 100, 24, 1) == 0);
-	CHECK(tfc_step(3, 4, 100, 0, 0) == 3);     /* there is no slower one */
+	CHECK(tfc_step(3, 4, 100, 0, 0) == 3); /* there is no slower one */
 	CHECK(tfc_step(3, 4, 100, 75, 0) == 3);
 	CHECK(tfc_step(3, 4, 100, 76, 0) == 2);
 	CHECK(tfc_step(3, 4, 0, 0, 1) == 2);
 	CHECK(tfc_step(3, 4, 0, 0, 0) == 3);
-	CHECK(tfc_step(2, 4, 100, 49, 0) == 2);    /* a load that one step down would have sent back stays */
+	CHECK(tfc_step(2, 4, 100, 49, 0) ==
+	      2); /* a load that one step down would have sent back stays */
 }
 
 int tfc_selftest(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What anon_tfc decides, as arithmetic: no clock, no memory, no randomness of its own. Times are nanoseconds of one clock.
- * kmod/selftest.c tests it.
+ * What anon_tfc decides, as arithmetic: no clock, no memory, no randomness of its own. Times are
+ * nanoseconds of one clock. kmod/selftest.c tests it.
  */
 #ifndef ANON_TURNS_H
 #define ANON_TURNS_H
@@ -22,25 +22,30 @@ static inline u32 tfc_choose(u32 random, u32 n)
 }
 
 /*
- * How many turns, from the one whose interval begins at @slot, are over or have begun at @now: so many intervals later
- * begins the first one that lies in the future.
+ * How many turns, from the one whose interval begins at @slot, are over or have begun at @now: so
+ * many intervals later begins the first one that lies in the future.
  */
 static inline u64 tfc_begun(u64 slot, u64 interval, u64 now)
 {
 	return now < slot ? 0 : div64_u64(now - slot, interval) + 1;
 }
 
-/* When what arrives at @now may leave: at the end of the window that it arrived in, or at once if there are none (0). */
+/*
+ * When what arrives at @now may leave: at the end of the window that it arrived in, or at once if
+ * there are none (0).
+ */
 static inline u64 tfc_release(u64 now, u64 window)
 {
 	return window ? (div64_u64(now, window) + 1) * window : now;
 }
 
 /*
- * The next step, of @steps, after a period with @turns turns at rate top/2^@step, @busy of which sent traffic, and with
- * @waiting packets at its end. Faster if more than 3/4 were busy, or if what waits would take another such period;
- * slower if fewer than 1/4 were and nothing waits: at half the rate that is still less than half of the turns. One step
- * at a time, and the band between is wide, so that a steady load settles.
+ * The next step, of @steps, after a period with @turns turns at rate top/2^@step, @busy of which
+ * sent traffic, and with
+ * @waiting packets at its end. Faster if more than 3/4 were busy, or if what waits would take
+ * another such period; slower if fewer than 1/4 were and nothing waits: at half the rate that is
+ * still less than half of the turns. One step at a time, and the band between is wide, so that a
+ * steady load settles.
  */
 static inline u32 tfc_step(u32 step, u32 steps, u64 turns, u64 busy, u32 waiting)
 {
