@@ -10,7 +10,7 @@
 #include "plan/plan.h"
 
 /* Why a packet was dropped; the names are what kernel_counters reports. */
-static const char *const counters_netdev[] = { "cover", "drop_link", "drop_layer", "drop_anon", "drop_circ" };
+static const char *const counters_netdev[] = { "drop_link", "drop_layer", "drop_anon", "drop_circ" };
 static const char *const counters_inet[] = {
 	"drop_public",	"drop_private", "drop_hairpin", "drop_forward", "drop_input", "drop_unasked", "drop_output",
 	"drop_unnated", "drop_killed",	"drop_flow",	"drop_policy",	"drop_busy",  "drop_speed",

@@ -61,14 +61,14 @@ static void guard_ingress(struct chain *c, const struct link *l, uint32_t mark)
 
 /*
  * What a far end that sends at a constant rate sends when it has nothing to send: no next header (RFC 8200 section
- * 4.7). The stack would discard it as silently; here it is counted, and costs nothing more.
+ * 4.7). The stack would discard it as silently, but later.
  */
 static void link_cover(struct chain *c, const struct link *l)
 {
 	struct in6_addr from = l->kind == LINK_KIND_CLIENTS ? overlay_addr(&l->self, l->number, 0) : l->remote;
 	struct addr_text own = text_addr6(&l->self);
 	struct addr_text peer = l->kind == LINK_KIND_CLIENTS ? text_net6(&from, 80) : text_addr6(&from);
-	chain_rule(c, "ip6 nexthdr 59 ip6 saddr %s ip6 daddr %s counter name cover drop", peer.s, own.s);
+	chain_rule(c, "ip6 nexthdr 59 ip6 saddr %s ip6 daddr %s drop", peer.s, own.s);
 }
 
 static int link_ingress(struct plan *p, const struct link *l, const char *dev)

@@ -211,7 +211,7 @@ static void relay_link(void **state)
 			    "ip6 nexthdr esp ip6 saddr fd33::1 ip6 daddr fd33::/64 @nh,0,32 set 0x60000000 ip6 "
 			    "hoplimit set 64 accept\n"
 			    "ip6 nexthdr udp ip6 saddr fd33::1 ip6 daddr fd22::1 udp dport 4711 accept\n"
-			    "ip6 nexthdr 59 ip6 saddr fd33::1 ip6 daddr fd22::1 counter name cover drop\n"
+			    "ip6 nexthdr 59 ip6 saddr fd33::1 ip6 daddr fd22::1 drop\n"
 			    "counter name drop_link drop\n");
 	assert_string_equal(chain_named(&p, "ovl9")->spec,
 			    "type filter hook ingress device \"ovl9\" priority 0; policy drop;");
@@ -234,7 +234,7 @@ static void clients_link(void **state)
 			    "ip6 nexthdr esp ip6 saddr fd22::1:0:0:0/80 ip6 daddr fd22::1 @nh,0,32 set 0x60000000 "
 			    "ip6 hoplimit set 64 meta mark set 0x616f0001 accept\n"
 			    "ip6 nexthdr udp ip6 saddr fd22::1:0:0:0/80 ip6 daddr fd22::1 udp dport 4711 accept\n"
-			    "ip6 nexthdr 59 ip6 saddr fd22::1:0:0:0/80 ip6 daddr fd22::1 counter name cover drop\n"
+			    "ip6 nexthdr 59 ip6 saddr fd22::1:0:0:0/80 ip6 daddr fd22::1 drop\n"
 			    "counter name drop_link drop\n");
 	assert_int_equal(count(&p, KOBJ_ROUTE), 1);
 }
@@ -300,7 +300,7 @@ static void guard_link(void **state)
 		chain_named(&p, "ovl2")->rules,
 		"ip6 nexthdr esp ip6 saddr fd11::1 ip6 daddr fd11::1:0:0:42 meta mark set 0x616f0002 accept\n"
 		"ip6 nexthdr udp ip6 saddr fd11::1 ip6 daddr fd11::1:0:0:42 udp dport 4711 accept\n"
-		"ip6 nexthdr 59 ip6 saddr fd11::1 ip6 daddr fd11::1:0:0:42 counter name cover drop\n"
+		"ip6 nexthdr 59 ip6 saddr fd11::1 ip6 daddr fd11::1:0:0:42 drop\n"
 		"counter name drop_link drop\n");
 	assert_string_equal(nth(&p, KOBJ_ADDR, 0)->addr.dev, "lo");
 	assert_rule(&p, "out_ovl2", "ip6 saddr fd11::1:0:0:42 oifname != \"ovl2\" oifname != \"lo\"");
