@@ -1078,6 +1078,11 @@ static int tfc_check_conf(const struct Qdisc *sch, const struct tfc_conf *conf,
 	return 0;
 }
 
+static bool tfc_same_turns(const struct tfc_conf *a, const struct tfc_conf *b)
+{
+	return a->interval == b->interval && a->steps == b->steps && a->step_time == b->step_time;
+}
+
 /* Makes a change of the configuration true for one far end. */
 static void tfc_reconf(struct Qdisc *sch, struct tfc_peer *p, const struct tfc_conf *old)
 {
@@ -1087,11 +1092,9 @@ static void tfc_reconf(struct Qdisc *sch, struct tfc_peer *p, const struct tfc_c
 	if (q->conf.size != old->size)
 		tfc_trim(sch, p, 0, &p->x.drop_size);
 	tfc_trim(sch, p, q->conf.limit, &p->x.drop_full);
-	if (q->conf.interval == old->interval && q->conf.steps == old->steps &&
-	    q->conf.step_time == old->step_time)
-		return;
-	tfc_set_step(q, p, 0);
-	if (p->on)
+	if (!p->on)
+		tfc_set_step(q, p, 0);
+	if (p->on ? !tfc_same_turns(&q->conf, old) : tfc_active(sch) && q->conf.idle != old->idle)
 		tfc_start(q, p, ktime_get_ns());
 }
 
