@@ -418,6 +418,23 @@ static struct sk_buff *tfc_codel_take(struct codel_vars *vars, void *ctx)
 	return tfc_can_send(f, leaving->now) ? tfc_take(leaving->sch, leaving->p, f) : NULL;
 }
 
+/*
+ * What queues below sort, pace or route packets by is the same for all of them, for the wire would
+ * show it: ESP's sequence numbers tell the order in which packets left here. A sender's socket was
+ * charged for as long as its packet waited, so that it does not send faster than we do.
+ */
+static void tfc_make_alike(struct sk_buff *skb)
+{
+	skb_orphan(skb);
+	skb_clear_hash(skb);
+	skb_set_queue_mapping(skb, 0);
+#ifdef CONFIG_XPS
+	skb->sender_cpu = 0;
+#endif
+	skb->priority = 0;
+	skb->mark = 0;
+}
+
 /* A packet of traffic, of a flow drawn among those that can send; NULL if none can. */
 static struct sk_buff *tfc_real(struct Qdisc *sch, struct tfc_peer *p, u64 now)
 {
@@ -443,6 +460,7 @@ static struct sk_buff *tfc_real(struct Qdisc *sch, struct tfc_peer *p, u64 now)
 		p->x.real++;
 		p->x.wait_ns += wait;
 		p->x.wait_max_ns = max(p->x.wait_max_ns, wait);
+		tfc_make_alike(skb);
 		return skb;
 	}
 	return NULL;
@@ -667,7 +685,9 @@ static bool tfc_pad(struct sk_buff *skb, u32 size)
 	if ((skb_cloned(skb) || head > 0 || tail > 0) &&
 	    pskb_expand_head(skb, SKB_DATA_ALIGN(max(head, 0)), max(tail, 0), GFP_ATOMIC))
 		return false;
-	if (skb_linearize(skb) || (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb)))
+	if (skb_linearize(skb))
+		return false;
+	if (skb->ip_summed == CHECKSUM_PARTIAL && skb_csum_hwoffload_help(skb, 0))
 		return false;
 	skb_put_zero(skb, size - skb->len);
 	qdisc_skb_cb(skb)->pkt_len = size;
