@@ -73,7 +73,7 @@
 #define TFC_RESERVE_MAX 256
 #define TFC_RETRY (HZ / 10) /* a device that is not up yet is looked at again */
 #define TFC_TARGET_MIN (20 * NSEC_PER_MSEC)
-#define TFC_TARGET_MAX (100 * NSEC_PER_SEC) /* CoDel's clock has 32 bits of about a microsecond */
+#define TFC_TARGET_MAX (100ull * NSEC_PER_SEC) /* CoDel's clock has 32 bits of a microsecond */
 
 /* Of a packet that waits. */
 struct tfc_skb_cb {
@@ -109,7 +109,7 @@ struct tfc_peer {
 	u64 turns, busy; /* since it was last */
 
 	struct codel_params codel;
-	struct list_head gather; /* flows whose head is not released yet, the first to be first */
+	struct list_head gather; /* flows whose head is not released yet, by release */
 	u32 waiting, circuits, nready, nflows;
 	u16 *ready; /* the first nready are indices of flows that can send */
 	struct gnet_stats_basic_sync bstats;
@@ -1185,7 +1185,7 @@ static int tfc_init(struct Qdisc *sch, struct nlattr *opt, struct netlink_ext_ac
 		return -EINVAL;
 	}
 	q->tree = RB_ROOT_CACHED;
-	q->conf = (struct tfc_conf){ .steps = 1, .step_time = 10 * NSEC_PER_SEC, .limit = 1000 };
+	q->conf = (struct tfc_conf){ .steps = 1, .step_time = 10ull * NSEC_PER_SEC, .limit = 1000 };
 	codel_stats_init(&q->codel);
 	get_random_bytes(&q->key, sizeof(q->key));
 	err = tfc_read_conf(&q->conf, opt, extack);
