@@ -160,12 +160,12 @@ hand_silence() {
 tfc() { on "$1" anonctl tfc "${@:2}"; } # HOST WORD...
 one_of() { local words=("$@"); echo "${words[RANDOM % $#]}"; }
 # What may be changed under way, by lot.
-tfc_lot() { one_of "rate $(one_of 20 200 2000)" "steps $(one_of 1 3 16)" "window $(one_of 0 5 200)" "limit $(one_of 1 50 1000)" \
+tfc_lot() { one_of "rate $(one_of 20 100 300)" "steps $(one_of 1 3 16)" "window $(one_of 0 5 200)" "limit $(one_of 1 50 1000)" \
 	"idle $(one_of 0 1)" "step-time $(one_of 1 10)"; }
 tfc_put() { # on both ends; r1's is shared
 	local n=0 a
-	tfc r1 add tfc0 rate "$(one_of 50 200 1000)" size "$(one_of 1280 1400)" shared steps "$(one_of 1 4)" window "$(one_of 0 10)" &&
-		tfc web add tfc0 rate "$(one_of 50 200 1000)" size 1400 limit "$(one_of 10 500)" || return 1
+	tfc r1 add tfc0 rate "$(one_of 50 100 200)" size "$(one_of 1280 1400)" shared steps "$(one_of 1 4)" window "$(one_of 0 10)" &&
+		tfc web add tfc0 rate "$(one_of 50 100 200)" size 1400 limit "$(one_of 10 500)" || return 1
 	for a in "${HAND2[@]}"; do tfc r1 peer tfc0 $((n += 1)) "$HAND1" "$a" || return 1; done
 	tfc web peer tfc0 1 "${HAND2[0]}" "$HAND1"
 }
