@@ -514,6 +514,26 @@ static struct sk_buff *tfc_cover(struct Qdisc *sch, struct tfc_peer *p)
 }
 
 /*
+ * What is known of a packet besides its bytes: the devices below choose their queues by it, some
+ * write it on the wire (802.1Q, 802.11), and the host's rules look at it. Cover has none of it. And
+ * ESP copies the flow label to an outer IPv6 header.
+ */
+static void tfc_scrub(struct sk_buff *skb)
+{
+	struct ipv6hdr *ip6 = (struct ipv6hdr *)skb->data;
+
+	skb_orphan(skb);
+	skb_clear_hash(skb);
+	skb->priority = 0;
+	skb->mark = 0;
+#ifdef CONFIG_XPS
+	skb->sender_cpu = 0;
+#endif
+	if (skb->protocol == htons(ETH_P_IPV6))
+		ip6_flow_hdr(ip6, ip6_tclass(ip6_flowinfo(ip6)), 0);
+}
+
+/*
  * The peer's turn has come: its packet, or NULL if it is not to have one or there is none to be
  * had.
  */
@@ -538,7 +558,9 @@ static struct sk_buff *tfc_turn(struct Qdisc *sch, struct tfc_peer *p, u64 now)
 	skb = tfc_real(sch, p, now);
 	p->turns++;
 	p->busy += !!skb;
-	if (!skb)
+	if (skb)
+		tfc_scrub(skb);
+	else
 		skb = tfc_cover(sch, p);
 	p->slot += p->interval;
 	tfc_plan(q, p);
