@@ -34,6 +34,7 @@
  * Everything below runs under the root lock of the qdisc unless it says otherwise; configuration
  * changes under RTNL too.
  */
+#include <linux/capability.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/module.h>
@@ -1151,6 +1152,14 @@ static int tfc_check_device(const struct Qdisc *sch, struct netlink_ext_ack *ext
 {
 	const struct net_device *dev = qdisc_dev(sch);
 
+	/*
+	 * Cover takes a processor's time at the rate that was asked for, for no process and in no
+	 * control group: who is root of a user namespace of his own may not have it.
+	 */
+	if (!capable(CAP_NET_ADMIN)) {
+		NL_SET_ERR_MSG_MOD(extack, "CAP_NET_ADMIN of the initial user namespace is needed");
+		return -EPERM;
+	}
 	if (sch->parent != TC_H_ROOT || netif_is_multiqueue(dev)) {
 		NL_SET_ERR_MSG_MOD(extack, "only as the root of a device with one queue");
 		return -EOPNOTSUPP;
