@@ -738,7 +738,7 @@ static int tfc_arrive(struct sk_buff *skb, struct Qdisc *sch, struct sk_buff **t
 		p->x.drop_memory++;
 		return qdisc_drop(skb, sch, to_free);
 	}
-	if (p->waiting >= q->conf.limit || sch->q.qlen >= TFC_WAIT_MAX) {
+	if (!tfc_room(p->waiting, q->conf.limit, sch->q.qlen, TFC_WAIT_MAX)) {
 		shortened = tfc_make_room(sch, p, now, to_free);
 		if (!shortened)
 			return qdisc_drop(skb, sch, to_free);
