@@ -34,6 +34,7 @@
  * Everything below runs under the root lock of the qdisc unless it says otherwise; configuration
  * changes under RTNL too.
  */
+#include <linux/capability.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/module.h>
@@ -532,6 +533,26 @@ static struct sk_buff *tfc_cover(struct Qdisc *sch, struct tfc_peer *p)
 }
 
 /*
+ * What is known of a packet besides its bytes: the devices below choose their queues by it, some
+ * write it on the wire (802.1Q, 802.11), and the host's rules look at it. Cover has none of it. And
+ * ESP copies the flow label to an outer IPv6 header.
+ */
+static void tfc_scrub(struct sk_buff *skb)
+{
+	struct ipv6hdr *ip6 = (struct ipv6hdr *)skb->data;
+
+	skb_orphan(skb);
+	skb_clear_hash(skb);
+	skb->priority = 0;
+	skb->mark = 0;
+#ifdef CONFIG_XPS
+	skb->sender_cpu = 0;
+#endif
+	if (skb->protocol == htons(ETH_P_IPV6))
+		ip6_flow_hdr(ip6, ip6_tclass(ip6_flowinfo(ip6)), 0);
+}
+
+/*
  * The peer's turn has come: its packet, or NULL if it is not to have one or there is none to be
  * had.
  */
@@ -556,7 +577,9 @@ static struct sk_buff *tfc_turn(struct Qdisc *sch, struct tfc_peer *p, u64 now)
 	skb = tfc_real(sch, p, now);
 	p->turns++;
 	p->busy += !!skb;
-	if (!skb)
+	if (skb)
+		tfc_scrub(skb);
+	else
 		skb = tfc_cover(sch, p);
 	p->slot += p->interval;
 	tfc_plan(q, p);
@@ -735,7 +758,7 @@ static int tfc_arrive(struct sk_buff *skb, struct Qdisc *sch, struct sk_buff **t
 		p->x.drop_memory++;
 		return qdisc_drop(skb, sch, to_free);
 	}
-	if (p->waiting >= q->conf.limit || sch->q.qlen >= TFC_WAIT_MAX) {
+	if (!tfc_room(p->waiting, q->conf.limit, sch->q.qlen, TFC_WAIT_MAX)) {
 		shortened = tfc_make_room(sch, p, now, to_free);
 		if (!shortened)
 			return qdisc_drop(skb, sch, to_free);
@@ -1149,6 +1172,14 @@ static int tfc_check_device(const struct Qdisc *sch, struct netlink_ext_ack *ext
 {
 	const struct net_device *dev = qdisc_dev(sch);
 
+	/*
+	 * Cover takes a processor's time at the rate that was asked for, for no process and in no
+	 * control group: who is root of a user namespace of his own may not have it.
+	 */
+	if (!capable(CAP_NET_ADMIN)) {
+		NL_SET_ERR_MSG_MOD(extack, "CAP_NET_ADMIN of the initial user namespace is needed");
+		return -EPERM;
+	}
 	if (sch->parent != TC_H_ROOT || netif_is_multiqueue(dev)) {
 		NL_SET_ERR_MSG_MOD(extack, "only as the root of a device with one queue");
 		return -EOPNOTSUPP;

@@ -49,7 +49,7 @@ enum {
 #define TFC_WINDOW_MAX 1000000000ull	 /* 1 s */
 #define TFC_LIMIT_MAX 16384u
 #define TFC_PEERS_MAX 4096u
-#define TFC_WAIT_MAX 65536u /* packets that may wait for all far ends of a device */
+#define TFC_WAIT_MAX 65536u /* packets that may wait for all far ends of a device; for one, as many as are free */
 
 /*
  * Counters since the qdisc (the class) was made; they are packets unless it is said. A qdisc's are the sums of its

@@ -56,6 +56,26 @@ static void test_release(void)
 	CHECK(tfc_release(10, 10) == 20);
 }
 
+/* A hundred want more than they get; each has a turn, then takes what it may. */
+static void test_room(void)
+{
+	u32 own[100] = {}, all = 0, i, round;
+
+	for (round = 0; round < 1000; round++) {
+		for (i = 0; i < ARRAY_SIZE(own); i++) {
+			all -= !!own[i];
+			own[i] -= !!own[i];
+			for (; tfc_room(own[i], 500, all, 1000); own[i]++)
+				all++;
+		}
+	}
+	CHECK(all < 1000 && tfc_room(0, 500, all, 1000));
+	for (i = 0; i < ARRAY_SIZE(own); i++)
+		CHECK(own[i] >= 8 && own[i] <= 11);
+	CHECK(!tfc_room(3, 3, 3, 1000));
+	CHECK(!tfc_room(0, 3, 1001, 1000));
+}
+
 static void test_step(void)
 {
 	CHECK(tfc_step(0, 1, 100, 0, 0) == 0); /* one rate is one rate */
@@ -79,6 +99,7 @@ int tfc_selftest(void)
 	test_choose();
 	test_begun();
 	test_release();
+	test_room();
 	test_step();
 	if (!wrong)
 		pr_info("anon_tfc: selftest passed\n");

@@ -40,6 +40,17 @@ static inline u64 tfc_release(u64 now, u64 window)
 }
 
 /*
+ * May one more packet wait for a far end for which @waiting do, if of @waiting_all, for all of the
+ * device, there may be @room? As many for one as are free for all (dynamic thresholds: Choudhury
+ * and Hahne, 1998): those who always have more than they get take equal shares and leave one for
+ * who comes next.
+ */
+static inline bool tfc_room(u32 waiting, u32 limit, u32 waiting_all, u32 room)
+{
+	return waiting < limit && waiting_all < room && waiting < room - waiting_all;
+}
+
+/*
  * The next step, of @steps, after a period with @turns turns at rate top/2^@step, @busy of which
  * sent traffic, and with
  * @waiting packets at its end. Faster if more than 3/4 were busy, or if what waits would take
