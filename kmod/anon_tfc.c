@@ -419,23 +419,6 @@ static struct sk_buff *tfc_codel_take(struct codel_vars *vars, void *ctx)
 	return tfc_can_send(f, leaving->now) ? tfc_take(leaving->sch, leaving->p, f) : NULL;
 }
 
-/*
- * What queues below sort, pace or route packets by is the same for all of them, for the wire would
- * show it: ESP's sequence numbers tell the order in which packets left here. A sender's socket was
- * charged for as long as its packet waited, so that it does not send faster than we do.
- */
-static void tfc_make_alike(struct sk_buff *skb)
-{
-	skb_orphan(skb);
-	skb_clear_hash(skb);
-	skb_set_queue_mapping(skb, 0);
-#ifdef CONFIG_XPS
-	skb->sender_cpu = 0;
-#endif
-	skb->priority = 0;
-	skb->mark = 0;
-}
-
 /* A packet of traffic, of a flow drawn among those that can send; NULL if none can. */
 static struct sk_buff *tfc_real(struct Qdisc *sch, struct tfc_peer *p, u64 now)
 {
@@ -461,7 +444,6 @@ static struct sk_buff *tfc_real(struct Qdisc *sch, struct tfc_peer *p, u64 now)
 		p->x.real++;
 		p->x.wait_ns += wait;
 		p->x.wait_max_ns = max(p->x.wait_max_ns, wait);
-		tfc_make_alike(skb);
 		return skb;
 	}
 	return NULL;
@@ -543,6 +525,7 @@ static void tfc_scrub(struct sk_buff *skb)
 
 	skb_orphan(skb);
 	skb_clear_hash(skb);
+	skb_set_queue_mapping(skb, 0);
 	skb->priority = 0;
 	skb->mark = 0;
 #ifdef CONFIG_XPS
