@@ -63,7 +63,7 @@ observe() { # FILE GUARD CMD...
 	local status=0
 	capture inet client "($ESP4 or $ESP6) and (host ${ADDR4[$2]} or host ${ADDR6[$2]})" "$1" || return 1
 	"${@:3}" || status=1
-	capture_stop "$1"
+	capture_stop "$1" 2 # it is never still
 	return $status
 }
 spacing() { "$TREE/testbed/bin/spacing" "$@"; }
