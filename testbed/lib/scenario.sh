@@ -77,11 +77,11 @@ process_gone() { # PID
 }
 
 # Packets reach the file a moment after they passed: stop when it has been still for a while, or when it never is.
-capture_stop() { # FILE
+capture_stop() { # FILE [LOOKS, default 15]
 	local pid size=-1 now tries=0
 	pid=$(cat "$1.pid")
 	kill -0 "$pid" 2>/dev/null || { rm -f "$1"; echo "the capture $1 had ended"; return 1; }
-	while now=$(stat -c %s "$1") && [ "$now" != "$size" ] && [ $((tries += 1)) -le 15 ]; do size=$now; sleep 0.2; done
+	while now=$(stat -c %s "$1") && [ "$now" != "$size" ] && [ $((tries += 1)) -le "${2:-15}" ]; do size=$now; sleep 0.2; done
 	kill -INT "$pid" 2>/dev/null
 	wait_for 10 process_gone "$pid"
 	rm -f "$1.pid"

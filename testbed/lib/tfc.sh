@@ -63,7 +63,7 @@ observe() { # FILE GUARD CMD...
 	local status=0
 	capture inet client "($ESP4 or $ESP6) and (host ${ADDR4[$2]} or host ${ADDR6[$2]})" "$1" || return 1
 	"${@:3}" || status=1
-	capture_stop "$1"
+	capture_stop "$1" 2 # it is never still
 	return $status
 }
 spacing() { "$TREE/testbed/bin/spacing" "$@"; }
@@ -158,21 +158,21 @@ hand_silence() {
 # Churn -----------------------------------------------------------------------------------------------------------------
 
 tfc() { on "$1" anonctl tfc "${@:2}"; } # HOST WORD...
-one_of() { local words=("$@"); echo "${words[RANDOM % $#]}"; }
-# What may be changed under way, by lot.
-tfc_lot() { one_of "rate $(one_of 20 100 300)" "steps $(one_of 1 3 16)" "window $(one_of 0 5 200)" "limit $(one_of 1 50 1000)" \
-	"idle $(one_of 0 1)" "step-time $(one_of 1 10)"; }
+# By lot, and without a process for it: what may be changed under way, and what a qdisc may be made with.
+CHANGES=("rate 20" "rate 100" "rate 300" "steps 1" "steps 3" "steps 16" "window 0" "window 5" "window 200" "limit 1" "limit 50"
+	"limit 1000" "idle 0" "idle 1" "step-time 1" "step-time 10")
+MAKES=("rate 50 size 1280" "rate 100 window 10" "rate 200 steps 4" "rate 100 size 1280 steps 4 window 10")
 tfc_put() { # on both ends; r1's is shared
 	local n=0 a
-	tfc r1 add tfc0 rate "$(one_of 50 100 200)" size "$(one_of 1280 1400)" shared steps "$(one_of 1 4)" window "$(one_of 0 10)" &&
-		tfc web add tfc0 rate "$(one_of 50 100 200)" size 1400 limit "$(one_of 10 500)" || return 1
+	# shellcheck disable=SC2086  # words are the point
+	tfc r1 add tfc0 ${MAKES[RANDOM % ${#MAKES[@]}]} shared && tfc web add tfc0 rate 100 limit $((10 + RANDOM % 500)) || return 1
 	for a in "${HAND2[@]}"; do tfc r1 peer tfc0 $((n += 1)) "$HAND1" "$a" || return 1; done
 	tfc web peer tfc0 1 "${HAND2[0]}" "$HAND1"
 }
-# shellcheck disable=SC2046  # words are the point
+# shellcheck disable=SC2086  # words are the point
 tfc_alter() {
 	local n
-	for n in r1 web r1 web; do tfc "$n" change tfc0 $(tfc_lot) || return 1; done
+	for n in r1 web r1 web; do tfc $n change tfc0 ${CHANGES[RANDOM % ${#CHANGES[@]}]} || return 1; done
 	n=$((1 + RANDOM % 4))
 	tfc r1 no-peer tfc0 $n && tfc r1 peer tfc0 $n "$HAND1" "${HAND2[n - 1]}"
 }
@@ -187,7 +187,7 @@ tfc_end() { # NUMBER
 	3) tfc r1 del tfc0 && tfc web del tfc0 && tfc_unload && ! tfc_loaded && tfc_load ;;
 	esac
 }
-hand_carries() { wait_for 10 ping6 r1 "$(one_of "${HAND2[@]}")"; }
+hand_carries() { wait_for 10 ping6 r1 "${HAND2[RANDOM % 4]}"; }
 tfc_round() { # NUMBER
 	tfc_put && hand_carries && tfc_alter && tfc_end "$1" && hand_carries
 }
