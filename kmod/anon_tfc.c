@@ -719,6 +719,32 @@ static struct tfc_flow *tfc_make_room(struct Qdisc *sch, struct tfc_peer *p, u64
 	return f;
 }
 
+/*
+ * With esp4_offload or esp6_offload loaded, the ESP of a circuit whose packets leave by this device
+ * is put off until the packet has left the qdisc. What is padded has to be the whole packet, so it
+ * is done here (validate_xmit_xfrm). Should the cipher answer later, the packet would go straight
+ * to its device, past us: then that is one which drops it.
+ *
+ * Returns the packet, or NULL: it is gone.
+ */
+static struct sk_buff *tfc_encrypt(struct sk_buff *skb)
+{
+	struct net_device *dev = skb->dev;
+	bool again = false;
+
+	if (!xfrm_offload(skb))
+		return skb;
+	skb->dev = blackhole_netdev;
+	skb = validate_xmit_xfrm(skb, 0, &again);
+	if (!skb)
+		return NULL;
+	skb->dev = dev;
+	if (!again && !xfrm_offload(skb))
+		return skb;
+	kfree_skb(skb);
+	return NULL;
+}
+
 /* One packet, not GSO, joins its flow, padded. */
 static int tfc_arrive(struct sk_buff *skb, struct Qdisc *sch, struct sk_buff **to_free)
 {
@@ -728,6 +754,12 @@ static int tfc_arrive(struct sk_buff *skb, struct Qdisc *sch, struct sk_buff **t
 	struct tfc_circuit c;
 	struct tfc_peer *p;
 
+	skb = tfc_encrypt(skb);
+	if (!skb) {
+		q->past.drop_memory++;
+		qdisc_qstats_drop(sch);
+		return NET_XMIT_DROP;
+	}
 	if (!tfc_parse(skb, q->conf.size, &c)) {
 		q->past.drop_size++;
 		return qdisc_drop(skb, sch, to_free);

@@ -67,7 +67,7 @@ struct tc_tfc_xstats {
 	__u64 drop_full;    /* dropped: no room to wait */
 	__u64 drop_aqm;	    /* dropped: they had waited too long for too long (CoDel) */
 	__u64 drop_nobody;  /* dropped: for no far end that is known; of the qdisc only */
-	__u64 drop_memory;  /* dropped: could not be padded, or split, for lack of memory */
+	__u64 drop_memory;  /* dropped: could not be padded, split or encrypted at once, for lack of memory as a rule */
 	__u64 changes;	    /* of the rate, visible to whoever watches the link */
 	__u32 waiting;	    /* now */
 	__u32 circuits;	    /* that have packets waiting now */
