@@ -235,6 +235,7 @@ static void tfc_start(struct tfc_sched *q, struct tfc_peer *p, u64 now)
 	tfc_plan(q, p);
 }
 
+/* Those who have turns keep them: another beginning would be seen. */
 static void tfc_start_all(struct tfc_sched *q)
 {
 	u64 now = ktime_get_ns();
@@ -243,7 +244,8 @@ static void tfc_start_all(struct tfc_sched *q)
 
 	for (i = 0; i < q->classes.hashsize; i++)
 		hlist_for_each_entry(p, &q->classes.hash[i], common.hnode)
-			tfc_start(q, p, now);
+			if (!p->on)
+				tfc_start(q, p, now);
 	tfc_arm(q);
 }
 
@@ -690,7 +692,8 @@ static bool tfc_pad(struct sk_buff *skb, u32 size)
 	if ((skb_cloned(skb) || head > 0 || tail > 0) &&
 	    pskb_expand_head(skb, SKB_DATA_ALIGN(max(head, 0)), max(tail, 0), GFP_ATOMIC))
 		return false;
-	if (skb_linearize(skb) || (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb)))
+	if (skb_linearize(skb) ||
+	    (skb->ip_summed == CHECKSUM_PARTIAL && skb_csum_hwoffload_help(skb, 0)))
 		return false;
 	skb_put_zero(skb, size - skb->len);
 	qdisc_skb_cb(skb)->pkt_len = size;
