@@ -74,7 +74,7 @@
 #define TFC_RESERVE_MAX 256
 #define TFC_RETRY (HZ / 10) /* a device that is not up yet is looked at again */
 #define TFC_TARGET_MIN (20 * NSEC_PER_MSEC)
-#define TFC_TARGET_MAX (100 * NSEC_PER_SEC) /* CoDel's clock has 32 bits of about a microsecond */
+#define TFC_TARGET_MAX (100ull * NSEC_PER_SEC) /* CoDel's clock has 32 bits of a microsecond */
 
 /* Of a packet that waits. */
 struct tfc_skb_cb {
@@ -110,7 +110,7 @@ struct tfc_peer {
 	u64 turns, busy; /* since it was last */
 
 	struct codel_params codel;
-	struct list_head gather; /* flows whose head is not released yet, the first to be first */
+	struct list_head gather; /* flows whose head is not released yet, by release */
 	u32 waiting, circuits, nready, nflows;
 	u16 *ready; /* the first nready are indices of flows that can send */
 	struct gnet_stats_basic_sync bstats;
@@ -421,6 +421,28 @@ static struct sk_buff *tfc_codel_take(struct codel_vars *vars, void *ctx)
 	return tfc_can_send(f, leaving->now) ? tfc_take(leaving->sch, leaving->p, f) : NULL;
 }
 
+/*
+ * What queues below sort, pace or route packets by is the same for all of them, for the wire would
+ * show it: ESP's sequence numbers tell the order in which packets left here. A sender's socket was
+ * charged for as long as its packet waited, so that it does not send faster than we do. And ESP
+ * copies the flow label to an outer IPv6 header.
+ */
+static void tfc_make_alike(struct sk_buff *skb)
+{
+	struct ipv6hdr *ip6 = (struct ipv6hdr *)skb->data;
+
+	skb_orphan(skb);
+	skb_clear_hash(skb);
+	skb_set_queue_mapping(skb, 0);
+#ifdef CONFIG_XPS
+	skb->sender_cpu = 0;
+#endif
+	skb->priority = 0;
+	skb->mark = 0;
+	if (skb->protocol == htons(ETH_P_IPV6))
+		ip6_flow_hdr(ip6, ip6_tclass(ip6_flowinfo(ip6)), 0);
+}
+
 /* A packet of traffic, of a flow drawn among those that can send; NULL if none can. */
 static struct sk_buff *tfc_real(struct Qdisc *sch, struct tfc_peer *p, u64 now)
 {
@@ -446,6 +468,7 @@ static struct sk_buff *tfc_real(struct Qdisc *sch, struct tfc_peer *p, u64 now)
 		p->x.real++;
 		p->x.wait_ns += wait;
 		p->x.wait_max_ns = max(p->x.wait_max_ns, wait);
+		tfc_make_alike(skb);
 		return skb;
 	}
 	return NULL;
@@ -517,26 +540,6 @@ static struct sk_buff *tfc_cover(struct Qdisc *sch, struct tfc_peer *p)
 }
 
 /*
- * What is known of a packet besides its bytes: the devices below choose their queues by it, some
- * write it on the wire (802.1Q, 802.11), and the host's rules look at it. Cover has none of it. And
- * ESP copies the flow label to an outer IPv6 header.
- */
-static void tfc_scrub(struct sk_buff *skb)
-{
-	struct ipv6hdr *ip6 = (struct ipv6hdr *)skb->data;
-
-	skb_orphan(skb);
-	skb_clear_hash(skb);
-	skb->priority = 0;
-	skb->mark = 0;
-#ifdef CONFIG_XPS
-	skb->sender_cpu = 0;
-#endif
-	if (skb->protocol == htons(ETH_P_IPV6))
-		ip6_flow_hdr(ip6, ip6_tclass(ip6_flowinfo(ip6)), 0);
-}
-
-/*
  * The peer's turn has come: its packet, or NULL if it is not to have one or there is none to be
  * had.
  */
@@ -561,9 +564,7 @@ static struct sk_buff *tfc_turn(struct Qdisc *sch, struct tfc_peer *p, u64 now)
 	skb = tfc_real(sch, p, now);
 	p->turns++;
 	p->busy += !!skb;
-	if (skb)
-		tfc_scrub(skb);
-	else
+	if (!skb)
 		skb = tfc_cover(sch, p);
 	p->slot += p->interval;
 	tfc_plan(q, p);
@@ -692,8 +693,9 @@ static bool tfc_pad(struct sk_buff *skb, u32 size)
 	if ((skb_cloned(skb) || head > 0 || tail > 0) &&
 	    pskb_expand_head(skb, SKB_DATA_ALIGN(max(head, 0)), max(tail, 0), GFP_ATOMIC))
 		return false;
-	if (skb_linearize(skb) ||
-	    (skb->ip_summed == CHECKSUM_PARTIAL && skb_csum_hwoffload_help(skb, 0)))
+	if (skb_linearize(skb))
+		return false;
+	if (skb->ip_summed == CHECKSUM_PARTIAL && skb_csum_hwoffload_help(skb, 0))
 		return false;
 	skb_put_zero(skb, size - skb->len);
 	qdisc_skb_cb(skb)->pkt_len = size;
@@ -1199,7 +1201,7 @@ static int tfc_init(struct Qdisc *sch, struct nlattr *opt, struct netlink_ext_ac
 		return -EINVAL;
 	}
 	q->tree = RB_ROOT_CACHED;
-	q->conf = (struct tfc_conf){ .steps = 1, .step_time = 10 * NSEC_PER_SEC, .limit = 1000 };
+	q->conf = (struct tfc_conf){ .steps = 1, .step_time = 10ull * NSEC_PER_SEC, .limit = 1000 };
 	codel_stats_init(&q->codel);
 	get_random_bytes(&q->key, sizeof(q->key));
 	err = tfc_read_conf(&q->conf, opt, extack);
