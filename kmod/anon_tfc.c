@@ -235,6 +235,7 @@ static void tfc_start(struct tfc_sched *q, struct tfc_peer *p, u64 now)
 	tfc_plan(q, p);
 }
 
+/* Those who have turns keep them: another beginning would be seen. */
 static void tfc_start_all(struct tfc_sched *q)
 {
 	u64 now = ktime_get_ns();
@@ -243,7 +244,8 @@ static void tfc_start_all(struct tfc_sched *q)
 
 	for (i = 0; i < q->classes.hashsize; i++)
 		hlist_for_each_entry(p, &q->classes.hash[i], common.hnode)
-			tfc_start(q, p, now);
+			if (!p->on)
+				tfc_start(q, p, now);
 	tfc_arm(q);
 }
 
@@ -419,6 +421,28 @@ static struct sk_buff *tfc_codel_take(struct codel_vars *vars, void *ctx)
 	return tfc_can_send(f, leaving->now) ? tfc_take(leaving->sch, leaving->p, f) : NULL;
 }
 
+/*
+ * What queues below sort, pace or route packets by is the same for all of them, for the wire would
+ * show it: ESP's sequence numbers tell the order in which packets left here. A sender's socket was
+ * charged for as long as its packet waited, so that it does not send faster than we do. And ESP
+ * copies the flow label to an outer IPv6 header.
+ */
+static void tfc_make_alike(struct sk_buff *skb)
+{
+	struct ipv6hdr *ip6 = (struct ipv6hdr *)skb->data;
+
+	skb_orphan(skb);
+	skb_clear_hash(skb);
+	skb_set_queue_mapping(skb, 0);
+#ifdef CONFIG_XPS
+	skb->sender_cpu = 0;
+#endif
+	skb->priority = 0;
+	skb->mark = 0;
+	if (skb->protocol == htons(ETH_P_IPV6))
+		ip6_flow_hdr(ip6, ip6_tclass(ip6_flowinfo(ip6)), 0);
+}
+
 /* A packet of traffic, of a flow drawn among those that can send; NULL if none can. */
 static struct sk_buff *tfc_real(struct Qdisc *sch, struct tfc_peer *p, u64 now)
 {
@@ -444,6 +468,7 @@ static struct sk_buff *tfc_real(struct Qdisc *sch, struct tfc_peer *p, u64 now)
 		p->x.real++;
 		p->x.wait_ns += wait;
 		p->x.wait_max_ns = max(p->x.wait_max_ns, wait);
+		tfc_make_alike(skb);
 		return skb;
 	}
 	return NULL;
@@ -515,27 +540,6 @@ static struct sk_buff *tfc_cover(struct Qdisc *sch, struct tfc_peer *p)
 }
 
 /*
- * What is known of a packet besides its bytes: the devices below choose their queues by it, some
- * write it on the wire (802.1Q, 802.11), and the host's rules look at it. Cover has none of it. And
- * ESP copies the flow label to an outer IPv6 header.
- */
-static void tfc_scrub(struct sk_buff *skb)
-{
-	struct ipv6hdr *ip6 = (struct ipv6hdr *)skb->data;
-
-	skb_orphan(skb);
-	skb_clear_hash(skb);
-	skb_set_queue_mapping(skb, 0);
-	skb->priority = 0;
-	skb->mark = 0;
-#ifdef CONFIG_XPS
-	skb->sender_cpu = 0;
-#endif
-	if (skb->protocol == htons(ETH_P_IPV6))
-		ip6_flow_hdr(ip6, ip6_tclass(ip6_flowinfo(ip6)), 0);
-}
-
-/*
  * The peer's turn has come: its packet, or NULL if it is not to have one or there is none to be
  * had.
  */
@@ -560,9 +564,7 @@ static struct sk_buff *tfc_turn(struct Qdisc *sch, struct tfc_peer *p, u64 now)
 	skb = tfc_real(sch, p, now);
 	p->turns++;
 	p->busy += !!skb;
-	if (skb)
-		tfc_scrub(skb);
-	else
+	if (!skb)
 		skb = tfc_cover(sch, p);
 	p->slot += p->interval;
 	tfc_plan(q, p);

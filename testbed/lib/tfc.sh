@@ -155,6 +155,34 @@ hand_silence() {
 	true
 }
 
+# What the kernel knows of a packet besides its bytes, on ESP from r1 to web: traffic on tfc0 gets all of it, cover has none.
+hand_marking() {
+	on r1 nft -f - <<-E
+		table inet hand {
+			counter marked { }
+			chain inner {
+				type filter hook output priority mangle
+				oifname "tfc0" meta priority set 0:6 meta mark set 7
+			}
+			chain outer {
+				type filter hook postrouting priority 0
+				ip6 nexthdr esp ip6 daddr ${ADDR6[web]} jump count
+			}
+			chain count {
+				meta priority != none counter name marked
+				meta mark != 0 counter name marked
+				meta skuid 0 counter name marked
+				ip6 flowlabel != 0 counter name marked
+			}
+		}
+	E
+}
+hand_no_marks() { # after the control: without the module they are seen
+	hand_marking && hand_carries && at_least 1 dropped r1 marked && tfc_put &&
+		on r1 nft reset counters table inet hand >/dev/null && hand_carries && at_most 0 dropped r1 marked &&
+		tfc_end 0 && on r1 nft delete table inet hand
+}
+
 # Churn -----------------------------------------------------------------------------------------------------------------
 
 tfc() { on "$1" anonctl tfc "${@:2}"; } # HOST WORD...
@@ -201,6 +229,7 @@ tfc_churn() { # ROUNDS
 	check "the module loads" tfc_load || return
 	check "a link by hand" hand_link
 	check "it carries" hand_carries
+	check "what leaves has nothing that cover has not" hand_no_marks
 	hand_traffic
 	RANDOM=2026
 	for ((i = 1; i <= 4; i++)); do check "round $i" tfc_round $i || return; done
@@ -215,6 +244,11 @@ tfc_churn() { # ROUNDS
 	refute "it is gone" tfc_loaded
 }
 
+tfc_elsewhere() { # OPTION of unshare: whose network namespace
+	on web unshare "$1" sh -c \
+		'ip link add tfc1 type xfrm if_id 5 && ip link set tfc1 mtu 1400 && exec anonctl tfc add tfc1 rate 100'
+}
+
 # Settings that must be refused, by anonctl's words and by messages that it would not send.
 tfc_hostile() {
 	local words
@@ -227,6 +261,8 @@ tfc_hostile() {
 	refute "a far end twice" tfc r1 peer tfc0 9 $HAND1 "${HAND2[0]}"
 	refute "a second qdisc" tfc web add tfc0 rate 100
 	refute "a device of another kind" tfc r1 add eth0 rate 100
+	check "root's other network namespace may have one" tfc_elsewhere -n
+	refute "that of a user namespace's root" tfc_elsewhere -rn
 	check "what is refused changed nothing" hand_carries
 	check "messages that are wrong are refused" on web "$TREE/testbed/bin/tfc-hostile" tfc0
 	check "the link still carries" hand_carries

@@ -304,12 +304,15 @@ static int make_elems(struct netlink *k, const struct kobject *v, size_t n, enum
 	return r;
 }
 
-static int tfc_send(struct netlink *k, const struct kobject *o, bool add)
+/* flags: NLM_F_EXCL, if it may not have been there, or 0. */
+static int tfc_send(struct netlink *k, const struct kobject *o, bool add, uint16_t flags)
 {
 	_cleanup_(cleanup_msgs) struct nl_msg *msgs[NLSOCK_BATCH] = { NULL };
 	int error = 0, r = tfcmsg_encode(o, add, &devices_system, &msgs[0]);
-	if (r >= 0)
+	if (r >= 0) {
+		nlmsg_hdr(msgs[0])->nlmsg_flags |= flags;
 		r = nlsock_transact(&k->route, msgs, 1, &error);
+	}
 	return r < 0 ? r : error == NLSOCK_UNANSWERED ? -ETIMEDOUT : error;
 }
 
@@ -325,7 +328,7 @@ static int make_tfc(struct netlink *k, const struct kobject *o, enum made *made)
 	struct search s = { .want = o };
 	int r = tfc_read(&k->route, false, on_tfc, &s);
 	if (r >= 0)
-		r = tfc_send(k, o, true);
+		r = tfc_send(k, o, true, 0);
 	if (r < 0) {
 		note(k, o->type, r, k->route.error);
 		return r;
@@ -334,19 +337,24 @@ static int make_tfc(struct netlink *k, const struct kobject *o, enum made *made)
 	return 0;
 }
 
+/* Nor must a far end that was there: its link would fall silent. */
 static int make_tfc_peer(struct netlink *k, const struct kobject *o, enum made *made)
 {
-	int r = tfc_send(k, o, true);
+	int r = tfc_send(k, o, true, NLM_F_EXCL);
+	bool there = r == -EEXIST;
+	if (there)
+		r = tfc_send(k, o, true, 0);
 	if (r == -EOPNOTSUPP) { /* the number is another's */
-		r = tfc_send(k, o, false);
+		there = false;
+		r = tfc_send(k, o, false, 0);
 		if (r >= 0)
-			r = tfc_send(k, o, true);
+			r = tfc_send(k, o, true, 0);
 	}
 	if (r < 0) {
 		note(k, o->type, r, k->route.error);
 		return r;
 	}
-	*made = MADE;
+	*made = there ? WAS_THERE : MADE;
 	return 0;
 }
 
@@ -471,7 +479,7 @@ static int drop_tfc(struct netlink *k, const struct kobject *v, size_t n)
 {
 	int first = 0;
 	for (size_t i = n; i-- > 0;) {
-		int r = tfc_send(k, &v[i], false);
+		int r = tfc_send(k, &v[i], false, 0);
 		if (r >= 0 || was_gone(r) || r == -EINVAL || first < 0)
 			continue;
 		first = r;

@@ -85,10 +85,14 @@ static int link_ingress(struct plan *p, const struct link *l, const char *dev)
 	return chain_close(&c, p);
 }
 
-/* A_c1 belongs to this device and no other, as source and as destination; nobody else sends from it. */
+/*
+ * A_c1 belongs to this device and no other, as source and as destination; nobody else sends from it. What the link's
+ * policy would refuse (a program's multicast, the kernel's own) does not reach the device: it would take a turn of a
+ * link of a constant rate, and leave a gap that is seen.
+ */
 static int guard_fence(struct plan *p, const struct link *l, const char *dev)
 {
-	struct addr_text own = text_addr6(&l->self);
+	struct addr_text own = text_addr6(&l->self), guard = text_addr6(&l->remote);
 	char name[NFT_NAME_MAX];
 	struct chain c;
 	snprintf(name, sizeof(name), "in_%s", dev);
@@ -101,6 +105,8 @@ static int guard_fence(struct plan *p, const struct link *l, const char *dev)
 	snprintf(name, sizeof(name), "out_%s", dev);
 	chain_open(&c, NFT_INET, name, "type filter hook output priority 10; policy accept;");
 	chain_rule(&c, "ip6 saddr %s oifname != \"%s\" oifname != \"lo\" counter name drop_output drop", own.s, dev);
+	chain_rule(&c, "oifname \"%s\" ip6 saddr %s ip6 daddr %s accept", dev, own.s, guard.s);
+	chain_rule(&c, "oifname \"%s\" drop", dev);
 	return chain_close(&c, p);
 }
 

@@ -304,6 +304,9 @@ static void guard_link(void **state)
 		"counter name drop_link drop\n");
 	assert_string_equal(nth(&p, KOBJ_ADDR, 0)->addr.dev, "lo");
 	assert_rule(&p, "out_ovl2", "ip6 saddr fd11::1:0:0:42 oifname != \"ovl2\" oifname != \"lo\"");
+	/* nothing that the link's policy would refuse */
+	assert_rule(&p, "out_ovl2",
+		    "oifname \"ovl2\" ip6 saddr fd11::1:0:0:42 ip6 daddr fd11::1 accept\noifname \"ovl2\" drop\n");
 	assert_rule(&p, "in_ovl2", "ip6 saddr fd11::1:0:0:42 iifname != \"lo\" counter name drop_public drop\n");
 	/* a guard gives addresses of its pool, no others: they become the client's own */
 	static const char *const wrong[] = { "fd11::1",	       "fd11::1:0:0:0",	    "fd22::1:0:0:42",
