@@ -5,6 +5,7 @@
 #   make install       DESTDIR= PREFIX=/usr/local
 #   make kmod          build/kmod/SERIES/anon_tfc.ko for both of Debian's kernels; DEBUG=y: it tests itself when loaded
 #   make kmod-install  DESTDIR=; the module's sources for DKMS
+#   make check-debug-kernel    the kernel module under a kernel that watches it: kmod/README.md
 #   make soak          the long scenarios; FROM=N: the hunt from that number on
 #   make fuzz          SECONDS_EACH=60, one after the other
 #   make vectors       FILE=noise-vectors.json
@@ -93,6 +94,11 @@ $(B)/tools/on: testbed/tools/on.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(OPT) $(WARN) -static -o $@ $<
 
+# Under the debug kernel each library costs time and is one more thing that may fail.
+$(B)/tools/tfc-abuse $(B)/tools/tfc-traffic: $(B)/tools/%: testbed/tools/%.c kmod/anon_tfc.h
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(OPT) $(WARN) -o $@ $< -Wl,--as-needed -lmnl
+
 # What tests lie to programs with.
 $(B)/preload/%.so: testbed/preload/%.c
 	@mkdir -p $(@D)
@@ -127,6 +133,10 @@ demo:
 
 check:
 	@scripts/check
+
+check-debug-kernel: $(B)/tools/tfc-abuse $(B)/tools/tfc-traffic
+	@scripts/deps debug
+	@testbed/debug $(ROUNDS)
 
 soak: all
 	testbed/run --soak $(if $(FROM),--from $(FROM))
@@ -175,4 +185,4 @@ format:
 clean:
 	rm -rf $(B)
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path $(B)/debug-kernel -prune -o -name '*.d' -print 2>/dev/null)
