@@ -75,9 +75,10 @@ vm_command() {
 	elif vm_kvm_works "$image" "$initrd"; then
 		accel="-accel kvm -smp $smp -cpu max"
 	else
-		accel="-accel tcg,thread=multi,tb-size=512 -smp $smp -cpu max"
-		# Emulated, retpolines and a fifth level of page tables cost a tenth of the time.
-		append+=" mitigations=off no5lvl"
+		accel="-accel tcg,thread=multi,tb-size=1536 -smp $smp -cpu max"
+		# Emulated, retpolines and a fifth level of page tables cost a tenth of the time. QEMU keeps what it has translated
+		# by virtual address: were that another one in each process, every program would be translated at each start.
+		append+=" mitigations=off no5lvl norandmaps"
 	fi
 	# shellcheck disable=SC2206,SC2054  # word splitting of $accel is the point
 	qemu=(qemu-system-x86_64 -M q35 $accel -m "$memory" -nodefaults -display none -no-reboot
