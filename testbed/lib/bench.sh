@@ -82,8 +82,9 @@ peer_wg3_stop() {
 
 # A network of its own: r1 is the only authority too. Paths are fixed, or the three might come in another order.
 tor_dir() { echo "$(root_of "$1")/run/bench-tor"; } # HOST; there /run/bench-tor
+TOR_ONLY=(--defaults-torrc /none -f /none --ignore-missing-torrc) # nothing of /etc
 tor_fingerprint() { # HOST: of its relay's key, which is made
-	on "$1" tor --quiet -f /dev/null --DataDirectory /run/bench-tor --ORPort $TOR_OR --list-fingerprint \
+	on "$1" tor --quiet "${TOR_ONLY[@]}" --DataDirectory /run/bench-tor --ORPort $TOR_OR --list-fingerprint \
 		--DirAuthority "none 127.0.0.1:1 $(printf '%040d' 0)" | sed 's/^[^ ]* //; s/ //g'
 }
 tor_authority() { # the line of all hosts' configuration that names it
@@ -137,7 +138,7 @@ peer_tor_start() {
 	authority=$(tor_authority) || return 1
 	for h in r1 r2 r3 client; do
 		tor_conf $h "$authority" >"$(tor_dir $h)/torrc"
-		on $h tor --quiet -f /run/bench-tor/torrc &
+		on $h tor --quiet --defaults-torrc /none -f /run/bench-tor/torrc &
 		echo $! >"$BED/tor.$h"
 	done
 	PROXY=(--socks5 "127.0.0.1:$TOR_SOCKS")
