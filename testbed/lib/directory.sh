@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Guest side: a network whose relays are listed by authorities: their keys, configurations and processes.
 
-INTERVAL=${INTERVAL:-48} # seconds from one consensus to the next
+INTERVAL=${INTERVAL:-32} # seconds from one consensus to the next
 declare -gA DIRPORT=()   # of authorities that are not at 9030
 authority_port() { DIRPORT[$1]=$2; } # HOST PORT
 

@@ -69,6 +69,9 @@ vm_command() {
 	append+=" sysctl.kernel.hung_task_timeout_secs=90 sysctl.kernel.watchdog_thresh=30"
 	append+=" log_buf_len=8M random.trust_cpu=on no_timer_check nokaslr tsc=reliable"
 	append+=" net.ifnames=0 rcupdate.rcu_expedited=1 unknown_nmi_panic"
+	# QEMU keeps what it has translated by virtual address: were that another one in each process, every program would
+	# be translated again at each start.
+	append+=" norandmaps"
 	if [ -n "$icount" ]; then
 		# The guest's clock counts instructions. rep movsb/stosb would count every byte.
 		accel="-accel tcg,thread=single -icount shift=0,sleep=off -smp 1 -cpu max,-erms,-fsrm"
@@ -76,9 +79,8 @@ vm_command() {
 		accel="-accel kvm -smp $smp -cpu max"
 	else
 		accel="-accel tcg,thread=multi,tb-size=1536 -smp $smp -cpu max"
-		# Emulated, retpolines and a fifth level of page tables cost a tenth of the time. QEMU keeps what it has translated
-		# by virtual address: were that another one in each process, every program would be translated at each start.
-		append+=" mitigations=off no5lvl norandmaps"
+		# Emulated, retpolines and a fifth level of page tables cost a tenth of the time.
+		append+=" mitigations=off no5lvl"
 	fi
 	# shellcheck disable=SC2206,SC2054  # word splitting of $accel is the point
 	qemu=(qemu-system-x86_64 -M q35 $accel -m "$memory" -nodefaults -display none -no-reboot
