@@ -78,8 +78,9 @@ grow() { # HOST COUNT
 	if [ $more -gt 0 ]; then
 		before=$(available)
 		seconds=$(circuit_load install "$h" "$HAVE" $more) || return 1
-		scale_figure "install-${PLACE[$h]}" "$2" 1 "$(each_of "$seconds" $more 1e9)" &&
-			scale_figure "memory-kernel-${PLACE[$h]}" "$2" 1 "$(each_of $((before - $(available))) $more)" || return 1
+		scale_figure "install-${PLACE[$h]}" "$2" 1 "$(each_of "$seconds" $more 1e9)" || return 1
+		# Fewer may fit into what the circuits of before have left in the kernel's own stores.
+		[ $more -lt 5000 ] || scale_figure "memory-kernel-${PLACE[$h]}" "$2" 1 "$(each_of $((before - $(available))) $more)" || return 1
 	fi
 	began=${EPOCHREALTIME/[.,]/}
 	anond_start "$h" && wait_for 60 relay_circuits "$h" "$2" || return 1
