@@ -12,11 +12,11 @@
 #   create-PLACE, destroy-PLACE   ns of anond's processor time for each circuit
 #   install-PLACE, remove-PLACE   ns for the kernel's objects of one circuit
 #   memory-kernel-PLACE       bytes of the machine's for the kernel's objects of one circuit
-#   memory-anond-PLACE        bytes that anond's memory grew by for each circuit that was built
+#   memory-anond-PLACE        bytes of anond's for one circuit
 #   rss-PLACE, start-PLACE    bytes of anond's in all, and ns until it answers, with so many circuits
 
 LOAD=$TREE/build/tools/circuit-load FLOOD=$TREE/build/tools/udp-flood
-declare -A PLACE=([r1]=guard [r2]=middle [r3]=exit)
+declare -A RSS PLACE=([r1]=guard [r2]=middle [r3]=exit)
 POOL4=100.96.0.0
 PACKETS=1000 BUILT=500
 [ -z "$BENCH_QUICK" ] || PACKETS=300 BUILT=100
@@ -73,19 +73,22 @@ links_of() { # HOST: that it needs are up
 }
 # More of them, until there are COUNT with the real one. anond takes them up when it starts.
 grow() { # HOST COUNT
-	local h=$1 more=$(($2 - 1 - HAVE)) before seconds began
+	local h=$1 more=$(($2 - 1 - HAVE)) before seconds began rss
 	daemon_stop "$h" anond || return 1
 	if [ $more -gt 0 ]; then
 		before=$(available)
 		seconds=$(circuit_load install "$h" "$HAVE" $more) || return 1
 		scale_figure "install-${PLACE[$h]}" "$2" 1 "$(each_of "$seconds" $more 1e9)" || return 1
-		# Fewer may fit into what the circuits of before have left in the kernel's own stores.
+		# Fewer may fit into what the circuits of before have left free.
 		[ $more -lt 5000 ] || scale_figure "memory-kernel-${PLACE[$h]}" "$2" 1 "$(each_of $((before - $(available))) $more)" || return 1
 	fi
 	began=${EPOCHREALTIME/[.,]/}
 	anond_start "$h" && wait_for 60 relay_circuits "$h" "$2" || return 1
-	scale_figure "start-${PLACE[$h]}" "$2" 1 $(((${EPOCHREALTIME/[.,]/} - began) * 1000)) && wait_for 60 links_of "$h" &&
-		scale_figure "rss-${PLACE[$h]}" "$2" 1 "$(rss "$h")"
+	scale_figure "start-${PLACE[$h]}" "$2" 1 $(((${EPOCHREALTIME/[.,]/} - began) * 1000)) && wait_for 60 links_of "$h" || return 1
+	rss=$(rss "$h")
+	scale_figure "rss-${PLACE[$h]}" "$2" 1 "$rss" || return 1
+	[ $more -lt 5000 ] || scale_figure "memory-anond-${PLACE[$h]}" "$2" 1 "$(each_of $((rss - RSS[$h])) $more)" || return 1
+	RSS[$h]=$rss
 }
 shrink() { # HOST COUNT: of those that are to go
 	local seconds
@@ -96,9 +99,7 @@ shrink() { # HOST COUNT: of those that are to go
 
 # CREATE ------------------------------------------------------------------------------------------------------------------
 
-# The three relays' anond: processor time and memory.
-spent_all() { echo "$(spent r1) $(spent r2) $(spent r3)"; }
-rss_all() { echo "$(rss r1) $(rss r2) $(rss r3)"; }
+spent_all() { echo "$(spent r1) $(spent r2) $(spent r3)"; } # the three relays' anond
 for_each_circuit() { # WORK COUNT REPETITION BUILT BEFORE AFTER
 	local h n=0 before after
 	read -ra before <<<"$5"
@@ -110,13 +111,12 @@ for_each_circuit() { # WORK COUNT REPETITION BUILT BEFORE AFTER
 }
 # Real circuits are built and destroyed.
 creates() { # COUNT REPETITION
-	local before memory said status=0 key
+	local before said status=0 key
 	key=$(cat "$NET/network.key.pub")
-	before=$(spent_all) memory=$(rss_all)
+	before=$(spent_all)
 	coproc BUILD { on client "$LOAD" build /etc/anond/network.json "$key" "$CLIENT_ADDRESS" $BUILT r1 r2 r3; }
 	local pid=$BUILD_PID from=${BUILD[0]} to=${BUILD[1]}
 	read -r -t 600 -u "$from" said && echo "$said" && for_each_circuit create "$1" "$2" $BUILT "$before" "$(spent_all)" || status=1
-	[ "$1" != 1 ] || [ -n "$BENCH_QUICK" ] || for_each_circuit memory-anond "$1" "$2" $BUILT "$memory" "$(rss_all)" || status=1
 	before=$(spent_all)
 	echo >&"$to"
 	read -r -t 600 -u "$from" said && echo "$said" && nap 3 || status=1 # so long the last relays go on
