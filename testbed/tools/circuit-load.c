@@ -352,8 +352,8 @@ static void write_journal(const struct fill *f, const char *path)
 		die("cannot write JOURNAL");
 	for (uint32_t i = f->first; i < f->first + f->n; i++) {
 		record_of(f, i, &r);
-		line = f->add ? json_pack("{s:o}", "add", record_of_relay(&r)) :
-				json_pack("{s:I}", "del", (json_int_t)r.circuit.number);
+		line = f->add ? json_pack("{s:o}", "add", record_of_relay(&r))
+			      : json_pack("{s:I}", "del", (json_int_t)r.circuit.number);
 		if (!line || json_dumpf(line, file, JSON_COMPACT) < 0 || fputc('\n', file) == EOF)
 			die("cannot write JOURNAL");
 		json_decref(line);
