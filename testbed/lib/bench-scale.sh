@@ -26,8 +26,8 @@ scale_figure() { # WORK COUNT REPETITION VALUE
 	printf '{"peer":"relay","work":"%s","delay":0,"repetition":%s,"value":%s,"count":%s}\n' "$1" "$3" "$4" "$2" >>"$BED_RESULTS/figures"
 }
 each_of() { awk -v a="$1" -v n="$2" -v unit="${3:-1}" 'BEGIN { printf "%.1f", a * unit / n }'; } # SUM N [UNIT]
-available() { awk '$1 == "MemAvailable:" { print $2 * 1024 }' /proc/meminfo; } # bytes
-rss() { awk '$1 == "VmRSS:" { print $2 * 1024 }' "/proc/$(cat "$BED/anond.$1")/status"; } # HOST; bytes
+available() { awk '$1 == "MemAvailable:" { printf "%.0f", $2 * 1024 }' /proc/meminfo; } # bytes
+rss() { awk '$1 == "VmRSS:" { printf "%.0f", $2 * 1024 }' "/proc/$(cat "$BED/anond.$1")/status"; } # HOST; bytes
 spent() { local ns _; read -r ns _ <"/proc/$(cat "$BED/anond.$1")/schedstat"; echo "$ns"; } # HOST; ns
 
 # A client may have some hundreds of circuits, as fast as they are built.
