@@ -40,7 +40,7 @@
 #define AT_A_TIME 16	 /* of what is built or destroyed: fits into each relay's socket buffer */
 #define ANSWER_MS 60000	 /* no answer for so long: given up */
 #define LIFETIME_S 7000	 /* relays take 7200 */
-#define FILL_FIRST 0x100 /* host part of the first inner address that `install` gives */
+#define POOL_HOSTS 65532 /* of a /16, without its first two, its last and SKIP */
 
 static void die(const char *what)
 {
@@ -297,12 +297,24 @@ static uint32_t drawn_spi(uint32_t n)
 	return SPI_MIN + (n * 0x9e3779b1u & 0x3fffffffu);
 }
 
+/* All over the pool, as anond draws them, for it looks for a free one from a drawn one on. Those that may be given are
+ * walked to one another: what is not, is walked over. */
+static uint32_t drawn_host(const struct fill *f, uint32_t n)
+{
+	uint32_t skip = f->skip - f->pool, h = n + 2;
+
+	if (h >= skip)
+		h++;
+	do
+		h = (h * 0x9e37u + 0x3779u) & 0xffff;
+	while (h < 2 || h == 0xffff || h == skip);
+	return h;
+}
+
 static void inner_of(const struct fill *f, uint32_t n, struct inner *in)
 {
-	uint32_t a = f->pool + FILL_FIRST + n;
-
 	in->has4 = in->has6 = true;
-	in->addr4.s_addr = htonl(a >= f->skip ? a + 1 : a);
+	in->addr4.s_addr = htonl(f->pool + drawn_host(f, n));
 	in->addr6 = overlay_addr(&f->own, LINK_INNER, drawn(n, 'i'));
 	in->gw4.s_addr = htonl(f->pool + 1);
 	in->gw6 = overlay_gateway(&f->own);
@@ -370,7 +382,7 @@ static void where_to(struct fill *f, int argc, char **argv)
 	if (r->circuit.exit) {
 		f->pool = ntohl(address4(argv[1]).s_addr);
 		f->skip = ntohl(address4(argv[2]).s_addr);
-		if (f->first + f->n > 0xfff0 - FILL_FIRST)
+		if (f->first + f->n > POOL_HOSTS)
 			die("the pool has not so many");
 	} else if (argc == 2) {
 		r->next_link = (uint16_t)number(argv[0], LINK_LAST);
