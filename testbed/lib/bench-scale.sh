@@ -116,7 +116,8 @@ creates() { # COUNT REPETITION
 	before=$(spent_all)
 	coproc BUILD { on client "$LOAD" build /etc/anond/network.json "$key" "$CLIENT_ADDRESS" $BUILT r1 r2 r3; }
 	local pid=$BUILD_PID from=${BUILD[0]} to=${BUILD[1]}
-	read -r -t 600 -u "$from" said && echo "$said" || { wait "$pid"; return 1; }
+	if ! read -r -t 600 -u "$from" said; then wait "$pid"; return 1; fi
+	echo "$said"
 	for_each_circuit create "$1" "$2" $BUILT "$before" "$(spent_all)" || status=1
 	before=$(spent_all)
 	echo >&"$to"
