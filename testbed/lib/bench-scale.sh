@@ -36,6 +36,7 @@ scale_limits() {
 	for h in r1 r2 r3; do
 		conf_add $h <<-C
 			limits {
+				half-open-per-link = 8192
 				half-open-per-client = 64
 				circuits-per-client = 4096
 				circuits-per-link = 100000
