@@ -95,7 +95,8 @@ shrink() { # HOST COUNT: of those that are to go
 	local seconds
 	daemon_stop "$1" anond || return 1
 	seconds=$(circuit_load remove "$1" 0 "$2") || return 1
-	scale_figure "remove-${PLACE[$1]}" $(($2 + 1)) 1 "$(each_of "$seconds" "$2" 1e9)" && anond_start "$1" && wait_for 60 relay_circuits "$1" 1
+	scale_figure "remove-${PLACE[$1]}" $(($2 + 1)) 1 "$(each_of "$seconds" "$2" 1e9)" && anond_start "$1" &&
+		wait_for 60 relay_circuits "$1" 1 && wait_for 60 links_of "$1"
 }
 
 # CREATE ------------------------------------------------------------------------------------------------------------------
