@@ -90,6 +90,11 @@ $(B)/tools/%: testbed/tools/%.c $(B)/libanon.a
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(OPT) $(WARN) $(PKGC) -o $@ $< $(B)/libanon.a $(LIBS)
 
+# It writes what anond reads.
+$(B)/tools/circuit-load: testbed/tools/circuit-load.c $(B)/opt/anond/record.o $(B)/libanon.a
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(OPT) $(WARN) $(PKGC) -o $@ $< $(filter %.o %.a,$^) $(LIBS)
+
 # Called thousands of times under emulation, where a dynamic start is dear.
 $(B)/tools/on: testbed/tools/on.c
 	@mkdir -p $(@D)
