@@ -43,23 +43,36 @@ bench_flows() { # REPETITION
 declare -A SETUP_BY=([ours]=anond [tor]=tor)
 setup_times() { on client "$TREE/testbed/bin/circuit-times" "${SETUP_BY[$BENCH_PEER]}" "$@"; } # PATH COUNT [cold]
 
+# Of a number of lines, which must be odd and is all there are.
+median() { sort -n | awk -v n="$1" '{ v[NR] = $1 } END { if (NR != n) exit 1; print v[(n + 1) / 2] }'; } # NUMBER
+
 # What a packet takes from the client over the path's relays and back, in ms, without any encryption: the sum over its parts.
 path_round_trip() { # PATH
-	local from=client h
-	for h in ${1//,/ }; do
-		on "$from" ping -4 -n -c 9 -i 0.01 "${ADDR4[$h]}" | sed -n 's/.* time=\([0-9.]*\) ms$/\1/p' | sort -n | sed -n 5p
+	local from=client h path
+	read -r -a path <<<"${1//,/ }"
+	for h in "${path[@]}"; do
+		on "$from" ping -4 -n -c 9 -i 0.01 "${ADDR4[$h]}" | sed -n 's/.* time=\([0-9.]*\) ms$/\1/p' | median 9
 		from=$h
-	done | awk '{ sum += $1 } END { print sum }'
+	done | awk -v n=${#path[@]} '{ sum += $1 } END { if (NR != n) exit 1; print sum }'
 }
 no_guard_links() { gives 0 links client length; }
 # The same with the link to the guard to be made first, and by the command, which is started as a program.
-setup_cold() { wait_for 60 no_guard_links && setup_times "$1" 1 cold | cut -d' ' -f1; } # PATH
+setup_cold() { # PATH
+	local n
+	for ((n = 0; n < 3; n++)); do
+		wait_for 60 no_guard_links && setup_times "$1" 1 cold | cut -d' ' -f1 || return 1
+	done | median 3
+}
 setup_command() { # PATH
-	local began
-	circuit_up --path "$1" --to 192.0.2.201 >&2 && nap 1 || return 1
-	began=${EPOCHREALTIME/[.,]/}
-	circuit_up --path "$1" --to 192.0.2.202 >&2 || return 1
-	awk -v us=$((${EPOCHREALTIME/[.,]/} - began)) 'BEGIN { printf "%.4f", us / 1e3 }'
+	local n began
+	circuit_up --path "$1" --to 192.0.2.201 >&2 || return 1
+	for ((n = 0; n < SETUP_COUNT; n++)); do
+		nap 1
+		began=${EPOCHREALTIME/[.,]/}
+		circuit_up --path "$1" --to 192.0.2.202 >&2 || return 1
+		awk -v us=$((${EPOCHREALTIME/[.,]/} - began)) 'BEGIN { printf "%.4f\n", us / 1e3 }'
+		circuit_down 2 >&2 || return 1
+	done | median $SETUP_COUNT
 	circuit_down >&2
 }
 
@@ -115,11 +128,19 @@ circuits_used() { "used_$BENCH_PEER" "$@"; } # CMD...
 devices_bytes() { on client sh -c 'cd /sys/class/net && for d in anon*; do echo "$d $(cat $d/statistics/rx_bytes)"; done'; }
 used_ours() {
 	local before
-	before=$(devices_bytes) && "$@" >&2 || return 1
+	before=$(devices_bytes) && "$@" >/dev/null || return 1
 	{ echo "$before"; devices_bytes; } | awk '$1 in seen { n += ($2 - seen[$1] > 10000) } { seen[$1] = $2 } END { print n + 0 }'
 }
-# The listener has started by then, and ends with its input.
-used_tor() { { nap 3; "$@" >&2; } | on client "$TREE/testbed/bin/circuit-times" tor-used; }
+# The FIFO has two ends when somebody listens to tor's events, and that ends with it.
+used_tor() {
+	local fifo=$BED/using status=0
+	mkfifo "$fifo" || return 1
+	on client "$TREE/testbed/bin/circuit-times" tor-used "$fifo" &
+	"$@" 3>"$fifo" >/dev/null || status=1
+	wait $! || status=1
+	rm -f "$fifo"
+	return $status
+}
 
 bench_many() { # REPETITION
 	local count had=0 addresses
