@@ -88,6 +88,8 @@ bench_path() { # PATH DELAY REPETITION
 	[ $hops = 3 ] || return 0
 	measure setup-cold "$2" "$3" setup_cold "$1" && measure setup-command "$2" "$3" setup_command "$1"
 }
+# No last word of a closed one is under way: a delay that is taken away takes with it what it still holds.
+circuits_settled() { [ "$BENCH_PEER" != ours ] || wait_for 20 no_circuits client r1 r2 r3; }
 bench_setup() { # REPETITION
 	local delay path
 	for delay in $BENCH_DELAYS; do
@@ -95,6 +97,7 @@ bench_setup() { # REPETITION
 		for path in $SETUP_PATHS; do
 			check "repetition $1, with $delay ms: set-up of $path" bench_path "$path" "$delay" "$1"
 		done
+		check "no circuit is left" circuits_settled
 		[ "$delay" = 0 ] || check "no delay any more" undelay_links
 	done
 }
