@@ -1,4 +1,4 @@
-"""What `make bench` measured of relays with many circuits: the figures that have a "count" (testbed/lib/bench-scale.sh)."""
+"""What `make bench` measured of relays with many circuits: works of NAMES, each with a "count" of circuits (testbed/lib/bench-scale.sh)."""
 import math
 import statistics
 
@@ -26,6 +26,7 @@ KINDS = (("create", "CREATE", "a second", 0, None, 1e9), ("destroy", "DESTROY", 
 PACKETS = [Work("packet-%s-%s" % (place, way), "packet %s, %s" % (way, place), "µs", 2, 1e-3) for way in WAYS for place in PLACES]
 OTHERS = [Work("%s-%s" % (name, place), "%s, %s" % (title, place), unit, digits, scale, per)
           for name, title, unit, digits, scale, per in KINDS for place in PLACES]
+NAMES = {work.name for work in PACKETS + OTHERS}
 
 
 class Scale:

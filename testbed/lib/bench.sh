@@ -4,8 +4,8 @@
 #
 # A peer is a pair of functions, peer_PEER_start and peer_PEER_stop: after the first, what the client sends to the web server goes
 # that way (with curl's options PROXY), after the second nothing of it is left. Figures go to $BED_RESULTS/figures, one JSON
-# object a line: peer, work, delay (ms each way on every link), repetition, value. Times are of the guest's clock, so they
-# mean something only with --icount.
+# object a line: peer, work, delay (ms each way on every link), repetition, value, and for some hops or count. Times are of
+# the guest's clock, so they mean something only with --icount.
 
 WIREGUARD_PORT=51820
 TOR_OR=9001 TOR_DIR=9030 TOR_SOCKS=9050
@@ -15,6 +15,8 @@ OBJECTS=60
 PAGE_BYTES=1500000
 URL=http://$WEB4/bench
 PROXY=()
+# shellcheck source=testbed/lib/bench-circuits.sh
+. "$TREE/testbed/lib/bench-circuits.sh"
 
 # The relays that must carry what a peer's client sends.
 declare -A PATH_OF=([direct]="" [esp1]=r3 [wg1]=r3 [wg3]="r1 r2 r3" [tor]="r1 r2 r3" [ours]="r1 r2 r3" [ours_cover]="r1 r2 r3")
@@ -104,7 +106,8 @@ tor_conf() { # HOST AUTHORITY-LINE
 	C
 	if [ "$1" = client ]; then
 		cat <<-C
-			SocksPort 127.0.0.1:$TOR_SOCKS
+			SocksPort 127.0.0.1:$TOR_SOCKS IsolateDestAddr
+			ControlPort unix:/run/bench-tor/control
 			EntryNodes ${ADDR4[r1]}
 			MiddleNodes ${ADDR4[r2]}
 			ExitNodes ${ADDR4[r3]}
@@ -178,7 +181,7 @@ bench_files() {
 	cp "$www/bulk" "$BED/bulk"
 	printf '%s\n' parallel parallel-immediate "parallel-max = 6" http1.1 no-progress-meter >"$BED/page"
 	for ((n = 0; n < OBJECTS; n++)); do printf '%s\n' "url = \"$URL/o$n\"" 'output = "/dev/null"' >>"$BED/page"; done
-	gives $PAGE_BYTES eval "cat $www/document $www/o[0-9]* | wc -c"
+	part_files && gives $PAGE_BYTES eval "cat $www/document $www/o[0-9]* | wc -c"
 }
 bench_files_gone() { rm -rf "$(root_of web)/run/bench" "$BED/bulk"; }
 
@@ -245,13 +248,14 @@ carriers() {
 # Whose address the web server sees.
 asker() { bench_curl "http://$WEB4/ip"; }
 
-# A value is what CMD says. Nothing that TCP learnt of an earlier one is used, so that repetitions are the same work.
+# A value is what CMD says; FIGURE: further keys. Nothing that TCP learnt of an earlier one is used, so that repetitions are
+# the same work.
 measure() { # WORK DELAY REPETITION CMD...
 	local value
 	ip -n client tcp_metrics flush && ip -n web tcp_metrics flush
 	value=$("${@:4}") || return 1
 	[[ $value =~ ^[0-9]+(\.[0-9]+)?$ && ${value//[0.]/} ]] || { echo "no figure: $value"; return 1; }
-	printf '{"peer":"%s","work":"%s","delay":%s,"repetition":%s,"value":%s}\n' "$BENCH_PEER" "$1" "$2" "$3" "$value" \
+	printf '{"peer":"%s","work":"%s","delay":%s,"repetition":%s,%s"value":%s}\n' "$BENCH_PEER" "$1" "$2" "$3" "${FIGURE:-}" "$value" \
 		>>"$BED_RESULTS/figures"
 }
 
@@ -264,6 +268,7 @@ bench_delayed() { # DELAY REPETITION
 bench_repetition() { # NUMBER
 	local delay
 	check "repetition $1: bulk down" measure bulk-down 0 "$1" bulk_down
+	[[ " direct wg3 tor ours " != *" $BENCH_PEER "* ]] || check "repetition $1: many connections" bench_flows "$1"
 	[ -n "$BENCH_QUICK" ] || check "repetition $1: bulk up" measure bulk-up 0 "$1" bulk_up
 	for delay in $BENCH_DELAYS; do bench_delayed "$delay" "$1"; done
 	check "repetition $1: bytes of a page" measure wire-page 0 "$1" wire_bytes $PAGE_BYTES page_load
@@ -279,8 +284,8 @@ bench() { # PEER
 	[ -z "$BENCH_QUICK" ] || BENCH_DELAYS=10
 	[ "$1" != direct ] || seen=$CLIENT4
 	uname -r >"$BED_RESULTS/kernel"
-	local_copies sh bash curl awk cat cmp ethtool python3
-	touch -c "$TREE/build/tools/on" "$TREE/testbed/bin/round-trips"
+	local_copies sh bash curl awk cat cmp ethtool python3 ping anonctl
+	touch -c "$TREE/build/tools/on" "$TREE/testbed/bin/round-trips" "$TREE/testbed/bin/circuit-times"
 	check "files" bench_files || return
 	[ "$1" = direct ] || check "without $1 the web server sees the client" gives "$CLIENT4" asker
 	check "$1 starts" "peer_$1_start" || return
@@ -290,6 +295,7 @@ bench() { # PEER
 	check "over six connections" gives 6 page_connections
 	check "exactly its relays carry it" gives "${PATH_OF[$1]}" carriers
 	for ((n = 1; n <= BENCH_REPEAT; n++)); do bench_repetition $n; done
+	bench_circuits
 	check "$1 stops" "peer_$1_stop"
 	check "and carries nothing any more" gives "$CLIENT4" asker
 	check "the files go" bench_files_gone
