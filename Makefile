@@ -7,6 +7,7 @@
 #   make kmod-install  DESTDIR=; the module's sources for DKMS
 #   make check-debug-kernel    the kernel module under a kernel that watches it: kmod/README.md
 #   make soak          the long scenarios; FROM=N: the hunt from that number on
+#   make bench         Tor, WireGuard, one ESP tunnel, ours, side by side: build/bench; QUICK=1: a part, once
 #   make fuzz          SECONDS_EACH=60, one after the other
 #   make vectors       FILE=noise-vectors.json
 #   make format clean
@@ -45,7 +46,7 @@ FUZZERS := $(patsubst userspace/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 KMOD_VERSION = $(shell sed -n 's/.*VERSION "\(.*\)".*/\1/p' userspace/lib/version.h)
 KMOD_DIR = $(DESTDIR)/usr/src/anon-tfc-$(KMOD_VERSION)
 
-.PHONY: kmod kmod-install all demo check unit fuzz fuzz-build fuzz-brief vectors soak install format clean tests
+.PHONY: kmod kmod-install all demo check unit fuzz fuzz-build fuzz-brief vectors soak bench install format clean tests
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(PROGRAMS) $(TOOLS) $(B)/preload/clock.so
@@ -88,6 +89,11 @@ $(PROGRAMS):
 $(B)/tools/%: testbed/tools/%.c $(B)/libanon.a
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(OPT) $(WARN) $(PKGC) -o $@ $< $(B)/libanon.a $(LIBS)
+
+# It writes what anond reads.
+$(B)/tools/circuit-load: testbed/tools/circuit-load.c $(B)/opt/anond/record.o $(B)/libanon.a
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(OPT) $(WARN) $(PKGC) -o $@ $< $(filter %.o %.a,$^) $(LIBS)
 
 # Called thousands of times under emulation, where a dynamic start is dear.
 $(B)/tools/on: testbed/tools/on.c
@@ -140,6 +146,11 @@ check-debug-kernel: $(B)/tools/tfc-abuse $(B)/tools/tfc-traffic
 
 soak: all
 	testbed/run --soak $(if $(FROM),--from $(FROM))
+
+bench: all kmod
+	@scripts/deps
+	@scripts/deps bench
+	testbed/bench $(if $(QUICK),--quick)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/anond \

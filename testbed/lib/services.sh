@@ -31,6 +31,7 @@ http {
 		listen 80;
 		listen [::]:80;
 		root $TREE/build/testbed/www;
+		location /bench/ { root /run; dav_methods PUT; client_max_body_size 0; }
 		location = /ip { default_type text/plain; return 200 "\$remote_addr\n"; }
 	}
 	client_body_temp_path /run/nginx-body;

@@ -99,6 +99,14 @@ link_hosts() {
 	done
 }
 
+# A moment after its other end; the link-local address comes then.
+links_up() {
+	local h
+	for h in "${HOSTS[@]}"; do
+		ip -n "$h" -br link show dev eth0 | grep ' UP ' && ip -n "$h" -6 -br addr show dev eth0 | grep fe80 || return 1
+	done
+}
+
 shape_links() {
 	local h
 	for h in "${!NETEM[@]}"; do
@@ -117,7 +125,7 @@ topology_up() { # NAME
 	local h jobs=()
 	mkdir -p "$BED/resolv"
 	for h in "${HOSTS[@]}"; do resolver_conf "$h" >"$BED/resolv/$h"; done
-	start_hosts && link_hosts && shape_links && services_up || return 1
+	start_hosts && link_hosts && shape_links && services_up && wait_for 20 links_up || return 1
 	for h in inet "${HOSTS[@]}"; do snapshot "$h" >"$BED/baseline.$h" & jobs+=($!); done
 	wait "${jobs[@]}"
 	TOPOLOGY=$1
