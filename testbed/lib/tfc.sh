@@ -235,7 +235,10 @@ tfc_churn() { # ROUNDS
 	RANDOM=2026
 	for ((i = 1; i <= 4; i++)); do check "round $i" tfc_round $i || return; done
 	before=$(kernel_memory)
-	for ((; i <= $1; i++)); do tfc_round $i || break; done
+	for ((; i <= $1; i++)); do
+		tfc_round $i || break
+		[ $((i % 50)) != 0 ] || tap "# $i rounds, $SECONDS s"
+	done
 	check "all $1 rounds" test $i -gt "$1"
 	check "the kernel has kept less than 8 MB of them" at_most $((before + 8192)) kernel_memory
 	tfc_hostile
